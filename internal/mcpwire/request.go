@@ -1,0 +1,48 @@
+package mcpwire
+
+// Request is one call on its way to a backend. Params stay the bytes the client
+// sent; Target and the spans say where the few members stand that a hop may
+// change, and AppendParams writes the params with those changes made.
+type Request struct {
+	Method   string
+	Revision Revision // the shape of Params
+	Params   []byte   // raw object; nil when absent
+	Target   string   // decoded params.name, params.uri, params.taskId or params.ref's; the gateway renames here
+	Cursor   string   // decoded params.cursor
+	Caller   *Caller
+
+	// RetryState is the decoded params.requestState of a 2026-07-28 retry; the
+	// gateway replaces the client's sealed one by the backend's. HasRetryState
+	// tells an empty one from none.
+	RetryState    string
+	HasRetryState bool
+
+	// ParamHeaders are the client's Mcp-Param-* headers as received, for a
+	// 2026-07-28 HTTP backend; nil otherwise.
+	ParamHeaders map[string]string
+
+	at spans
+}
+
+// Caller is the client behind a request as the protocol sees it. Who is
+// authenticated is the Principal in the context.
+type Caller struct {
+	Revision     Revision
+	Info         []byte       // clientInfo, raw object; nil when absent
+	Capabilities []byte       // client capabilities as declared, raw object, shape of Revision; nil when none
+	Can          Capabilities // the same, decoded
+	LogLevel     string       // least severity wanted; "" is the revision's default
+	Session      string       // legacy session id; "" in 2026-07-28
+}
+
+// Capabilities are the questions a client can answer.
+type Capabilities struct {
+	Elicitation    bool // form mode
+	ElicitationURL bool
+	Sampling       bool
+	SamplingTools  bool
+	Roots          bool
+}
+
+// None tells a client that can answer no question.
+func (c Capabilities) None() bool { return c == Capabilities{} }
