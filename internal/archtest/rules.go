@@ -1,0 +1,158 @@
+package archtest
+
+// Rule gives the packages under a path their place in the house. The first rule
+// that matches a package counts; a package that none matches is a finding, so a
+// new folder starts with a decision about where it stands.
+type Rule struct {
+	Path  string // folder from the module's root; a last element * stands for any one element
+	Layer int    // an import may only point to a lower layer
+	// Peers are the packages of the same layer that may be imported all the same.
+	Peers []string
+	// Only, where set, are the only packages of this module that may be imported.
+	Only []string
+	// Why is the reason for Peers and Only, told when they are broken.
+	Why string
+}
+
+// TestLayer is the layer of packages that only tests import. They may import
+// anything, and nothing but tests may import them.
+const TestLayer = 9
+
+// Rules are the layers of Drawbridge, lowest first.
+var Rules = []Rule{
+	{Path: "internal/archtest", Layer: TestLayer},
+	{Path: "internal/gatewaytest", Layer: TestLayer},
+	{Path: "internal/store/storetest", Layer: TestLayer},
+	{Path: "internal/servers/kittest", Layer: TestLayer},
+	{Path: "internal/servers/*/fake", Layer: TestLayer},
+	{Path: "internal/backend/backendtest", Layer: TestLayer},
+	{Path: "test/*", Layer: TestLayer},
+
+	{Path: "internal/fault", Layer: 0},
+
+	{Path: "internal/secret", Layer: 1},
+	{Path: "internal/account", Layer: 1},
+	{Path: "internal/route", Layer: 1},
+	{Path: "internal/jsonscan", Layer: 1},
+	{Path: "internal/eventstream", Layer: 1},
+	{Path: "internal/tables", Layer: 1},
+	{Path: "internal/mcpwire", Layer: 1, Peers: []string{"internal/jsonscan"},
+		Why: "mcpwire was split: the scanner is a small sibling below it"},
+	{Path: "internal/schemafit", Layer: 1},
+	{Path: "internal/oauth", Layer: 1},
+	{Path: "internal/web", Layer: 1},
+
+	{Path: "internal/store", Layer: 2},
+	{Path: "internal/egress", Layer: 2},
+	{Path: "internal/telemetry", Layer: 2},
+	{Path: "internal/audit", Layer: 2},
+	{Path: "internal/jobs", Layer: 2},
+	{Path: "internal/notify", Layer: 2},
+	{Path: "internal/files", Layer: 2},
+
+	{Path: "internal/auth", Layer: 3},
+	{Path: "internal/oauth/*", Layer: 3},
+	{Path: "internal/upstream", Layer: 3},
+	{Path: "internal/approve", Layer: 3},
+	{Path: "internal/backend", Layer: 3},
+	{Path: "internal/backend/*", Layer: 3, Peers: []string{"internal/backend"},
+		Why: "a way to reach backends implements backend.Dialer and knows no other way"},
+	{Path: "internal/servers/kit", Layer: 3},
+	{Path: "internal/endpoint/session", Layer: 3},
+
+	{Path: "internal/gateway", Layer: 4, Peers: []string{"internal/gateway/*"},
+		Why: "the gateway uses its own parts"},
+	{Path: "internal/gateway/*", Layer: 4},
+	{Path: "internal/servers/*", Layer: 4,
+		Only: []string{"internal/servers/kit", "internal/fault", "internal/secret", "internal/egress", "internal/tables"},
+		Why:  "a built-in server names what it needs and gets it in kit.Deps, so that it also runs alone"},
+
+	{Path: "internal/endpoint/*", Layer: 5},
+	{Path: "internal/admin", Layer: 5},
+	{Path: "internal/status", Layer: 5},
+	{Path: "internal/doctor", Layer: 5},
+	{Path: "internal/httpd", Layer: 5},
+
+	{Path: "internal/servers", Layer: 6},
+	{Path: "internal/config", Layer: 6},
+
+	{Path: "internal/app", Layer: 7},
+
+	{Path: "cmd/*", Layer: 8},
+}
+
+// Ban forbids an import in some packages, whatever their layer.
+type Ban struct {
+	In     []string // paths as in Rule; empty: everywhere
+	Except []string // paths to which it does not apply
+	Import string   // import path, and everything below it; a module-relative path starts with internal/
+	Why    string
+}
+
+// Bans are the imports that are forbidden for a reason of their own.
+var Bans = []Ban{
+	{Import: "net/http", In: pure, Why: "the heart of the gateway knows no transport: endpoints and backends do"},
+	{Import: "database/sql", In: pure, Why: "the heart of the gateway knows no database: it declares what it needs and the store implements it"},
+	{Import: "internal/config", Except: []string{"internal/app", "cmd/*"},
+		Why: "configuration is cut up by app and passed whole to nobody: give the package a Config of its own"},
+	{Import: "github.com/modelcontextprotocol/go-sdk", Why: "the official SDK is a test peer; in the path of a call it costs nine times nginx and loses unknown fields"},
+	{Import: "github.com/google/go-cmp", Why: "for tests: it panics on what it does not know"},
+	{Import: "github.com/rogpeppe/go-internal", Why: "for tests"},
+	{Import: "testing", Why: "for tests: it would bring its flags into the program"},
+	{Import: "modernc.org/sqlite", Except: []string{"internal/store"}, Why: "only the store knows which database it is"},
+	{Import: "github.com/jackc/pgx", Except: []string{"internal/store"}, Why: "only the store knows which database it is"},
+	{Import: "github.com/pressly/goose", Except: []string{"internal/store"}, Why: "only the store changes its schema"},
+	{Import: "C", Why: "the binary is static and builds without a C compiler"},
+}
+
+var pure = []string{
+	"internal/gateway", "internal/gateway/*", "internal/account", "internal/mcpwire", "internal/jsonscan", "internal/eventstream",
+}
+
+// siblings are families whose members never import each other.
+var siblings = []struct {
+	dir    string
+	except []string // members that are shared by the family
+	why    string
+}{
+	{"internal/servers", []string{"kit", "kittest"}, "built-in servers are apart: what two of them need belongs into the kit"},
+	{"internal/oauth", nil, "endpoints of the authorization server meet only in app"},
+	{"internal/endpoint", []string{"session"}, "endpoints are apart: what two of them need belongs into endpoint/session"},
+	{"internal/backend", nil, "ways to reach a backend are apart: what two of them need belongs into backend"},
+}
+
+// environmentReaders may read the process's environment; everything else gets
+// its settings handed in.
+var environmentReaders = []string{"internal/config", "cmd/*"}
+
+// Limits on what a reader has to hold in mind.
+const (
+	maxFunction = 100
+	maxFile     = 600
+	maxPackage  = 2000
+)
+
+// Exempt are the places that may be longer, with the reason. A key is a folder,
+// a file, or file and function.
+var Exempt = map[string]string{}
+
+// Allowed are the modules that go.mod may require directly, each with what it
+// is for. A new one is a decision: say here why writing it ourselves, or doing
+// without, is worse.
+var Allowed = map[string]string{
+	"github.com/fsnotify/fsnotify":           "a changed configuration file is seen without polling",
+	"github.com/google/go-cmp":               "tests: readable differences",
+	"github.com/google/jsonschema-go":        "tool schemas from Go types, and arguments checked against them",
+	"github.com/jackc/pgx/v5":                "PostgreSQL",
+	"github.com/knadh/koanf/v2":              "defaults, file, environment and flags merged into one tree",
+	"github.com/modelcontextprotocol/go-sdk": "tests: the official SDK as peer and reference; never in the program",
+	"github.com/pressly/goose/v3":            "migrations on both engines",
+	"github.com/rogpeppe/go-internal":        "tests: txtar scripts against the binary",
+	"github.com/tailscale/hujson":            "JSON with comments, as people write their client configurations",
+	"github.com/urfave/cli/v3":               "commands, flags, help and completion, without further dependencies",
+	"go.yaml.in/yaml/v4":                     "the configuration file",
+	"golang.org/x/crypto":                    "HKDF and password hashing",
+	"golang.org/x/term":                      "is a person watching, and reading a password without echo",
+	"golang.org/x/time":                      "rate limits",
+	"modernc.org/sqlite":                     "SQLite without a C compiler",
+}
