@@ -1,0 +1,129 @@
+package session
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/secret"
+)
+
+// Sealer makes and reads legacy session ids. An id is sealed with AES-256-GCM
+// and bound to its owner as associated data: with another principal's name it
+// does not open, exactly like an id that never was. It is not authentication.
+type Sealer struct{ aead cipher.AEAD }
+
+// ticket is what an id carries.
+type ticket struct {
+	expires      time.Time
+	revision     mcpwire.Revision
+	info         []byte // clientInfo: name and version only, cut
+	capabilities []byte
+}
+
+const (
+	sealPurpose   = "drawbridge legacy session id v1"
+	ticketVersion = 1
+	maxToken      = 8 << 10
+)
+
+var errBadToken = errors.New("not a session id of this owner")
+
+// NewSealer derives the key of session ids from the installation's key, which
+// must have 32 bytes or more.
+func NewSealer(installation secret.String) (*Sealer, error) {
+	master := []byte(installation.Reveal())
+	if len(master) < 32 {
+		return nil, errors.New("derive session key: the installation key is shorter than 32 bytes")
+	}
+	key, err := hkdf.Key(sha256.New, master, nil, sealPurpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive session key: %w", err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("derive session key: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("derive session key: %w", err)
+	}
+	return &Sealer{aead: aead}, nil
+}
+
+// seal writes a ticket as visible ASCII.
+func (s *Sealer) seal(owner string, t ticket) string {
+	plain := []byte{ticketVersion}
+	plain = binary.BigEndian.AppendUint64(plain, uint64(t.expires.Unix()))
+	for _, part := range [][]byte{[]byte(t.revision), t.info, t.capabilities} {
+		plain = binary.AppendUvarint(plain, uint64(len(part)))
+		plain = append(plain, part...)
+	}
+	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
+	_, _ = rand.Read(nonce) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nonce, nonce, plain, []byte(owner)))
+}
+
+// open reads a token of this owner, expired or not.
+func (s *Sealer) open(owner, token string) (ticket, error) {
+	sealed, err := decodeToken(token)
+	if err != nil || len(sealed) < s.aead.NonceSize() {
+		return ticket{}, errBadToken
+	}
+	n := s.aead.NonceSize()
+	plain, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(owner))
+	if err != nil || len(plain) < 9 || plain[0] != ticketVersion {
+		return ticket{}, errBadToken
+	}
+	t := ticket{expires: time.Unix(int64(binary.BigEndian.Uint64(plain[1:9])), 0)}
+	rest, ok := plain[9:], true
+	var revision []byte
+	for _, part := range []*[]byte{&revision, &t.info, &t.capabilities} {
+		if *part, rest, ok = cutPart(rest); !ok {
+			return ticket{}, errBadToken
+		}
+	}
+	t.revision, ok = mcpwire.ParseRevision(string(revision))
+	if !ok || !t.revision.Legacy() || len(rest) > 0 {
+		return ticket{}, errBadToken
+	}
+	return t, nil
+}
+
+func cutPart(b []byte) (part, rest []byte, ok bool) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, nil, false
+	}
+	end := size + int(n)
+	if n == 0 {
+		return nil, b[end:], true
+	}
+	return b[size:end:end], b[end:], true
+}
+
+// decodeToken accepts one spelling per token: the decoder alone would skip line
+// breaks, and a revoked id could come back in another spelling.
+func decodeToken(token string) ([]byte, error) {
+	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
+		return nil, errBadToken
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(token)
+}
+
+// keyOf is the name of a session in the store and toward the gateway: it tells
+// nothing about the token.
+func keyOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:16])
+}
