@@ -274,9 +274,11 @@ package store
 // A has a comment.
 type A struct{}
 
-// String and Name share a comment.
+// First and Second share a comment.
+func (A) First() string { return "" }
+func (A) Second() string { return "" }
+
 func (A) String() string { return "" }
-func (A) Name() string { return "" }
 
 func (A) Lost() string { return "" }
 
@@ -299,7 +301,7 @@ var (
 )
 
 func H() {}
-`, []string{"internal/store/store.go:10", "internal/store/store.go:16", "internal/store/store.go:26", "internal/store/store.go:30"}},
+`, []string{"internal/store/store.go:12", "internal/store/store.go:18", "internal/store/store.go:28", "internal/store/store.go:32"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -86,6 +86,16 @@ func declDoc(d ast.Decl) *ast.CommentGroup {
 	return nil
 }
 
+// customary tells methods whose contract the language or the standard library
+// gives.
+func customary(method string) bool {
+	switch method {
+	case "Error", "Unwrap", "String", "Read", "Write", "ServeHTTP":
+		return true
+	}
+	return false
+}
+
 // undocumented lists the exported names of d that no comment covers.
 func undocumented(d ast.Decl, covered bool, exported map[string]bool) []*ast.Ident {
 	if covered {
@@ -94,7 +104,7 @@ func undocumented(d ast.Decl, covered bool, exported map[string]bool) []*ast.Ide
 	var out []*ast.Ident
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		if d.Name.IsExported() && (d.Recv == nil || exported[receiver(d)]) {
+		if d.Name.IsExported() && (d.Recv == nil || (exported[receiver(d)] && !customary(d.Name.Name))) {
 			out = append(out, d.Name)
 		}
 	case *ast.GenDecl:

@@ -1,0 +1,118 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Key is the static admin key of every gateway started here.
+const Key = "test-key-0123456789abcdef0123456789abcdef"
+
+// Servers are the entries of a configuration's mcpServers block, by name.
+type Servers map[string]map[string]any
+
+// Gateway is a running drawbridge serve.
+type Gateway struct {
+	*Process
+	Addr string // host:port
+	URL  string // of /mcp
+}
+
+// Serve starts drawbridge with the given backends and waits until each of them
+// has told what it offers. env are further environment variables.
+func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
+	tb.Helper()
+	dir := tb.TempDir()
+	raw, err := json.MarshalIndent(map[string]any{"mcpServers": backends}, "", "  ")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := filepath.Join(dir, "drawbridge.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	addr := FreeAddr(tb)
+	args := []string{"serve", "--config", file, "--listen", addr, "--state-dir", filepath.Join(dir, "state")}
+	cmd := Command(tb, Binary(tb), args, append(env, "GATEWAY_STATIC_API_KEY="+Key)...)
+	g := &Gateway{Process: Start(tb, cmd), Addr: addr, URL: "http://" + addr + "/mcp"}
+	g.Await(tb, addr)
+	g.AwaitReady(tb, "reach every backend", func(ctx context.Context) bool { return g.ready(ctx, backends) })
+	return g
+}
+
+// ready asks /status whether every backend named is in use.
+func (g *Gateway) ready(ctx context.Context, backends Servers) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.Addr+"/status", nil)
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	var status struct {
+		Backends []struct {
+			Name  string `json:"name"`
+			State string `json:"state"`
+		} `json:"backends"`
+	}
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&status) != nil {
+		return false
+	}
+	up := map[string]bool{}
+	for _, b := range status.Backends {
+		up[b.Name] = b.State == "ready"
+	}
+	for name := range backends {
+		if !up[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// KeyProxy listens on loopback and passes everything on to target with the key
+// added, for programs that cannot send one. Host stays as the client sent it, so
+// that the target's own check of it is tested too.
+func KeyProxy(tb testing.TB, target string) string {
+	tb.Helper()
+	to, err := url.Parse(target)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	to.Path = ""
+	srv := httptest.NewServer(&httputil.ReverseProxy{
+		FlushInterval: -1,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Set("Authorization", "Bearer "+Key)
+		},
+	})
+	tb.Cleanup(srv.Close)
+	return strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
+}
+
+// EverythingServer starts the Go SDK's conformance server and gives its /mcp
+// URL. Stateful it speaks the legacy revisions with sessions, stateless also
+// 2026-07-28.
+func EverythingServer(tb testing.TB, stateless bool) string {
+	tb.Helper()
+	addr := FreeAddr(tb)
+	mode := "-stateless=false"
+	if stateless {
+		mode = "-stateless=true"
+	}
+	Start(tb, Command(tb, Tool(tb, "everything-server"), []string{"-http", addr, mode})).Await(tb, addr)
+	return "http://" + strings.Replace(addr, "127.0.0.1", "localhost", 1) + "/mcp"
+}
