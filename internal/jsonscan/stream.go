@@ -16,13 +16,13 @@ type Stream struct {
 	depth   int
 	objects [maxAnswerDepth / 64]uint64 // one bit for each level: is it an object
 
-	word    string // rest of true, false or null
-	isKey   bool   // the current string is a key
-	cut     [utf8.UTFMax]byte
-	cutLen  int // bytes of a character that the last Write cut
-	code    rune
-	high    rune // first half of a surrogate pair
-	number  magnitude
+	word   string // rest of true, false or null
+	isKey  bool   // the current string is a key
+	cut    [utf8.UTFMax]byte
+	cutLen int // bytes of a character that the last Write cut
+	code   rune
+	high   rune // first half of a surrogate pair
+	number magnitude
 }
 
 // state says what the next byte may be.
