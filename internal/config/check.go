@@ -1,0 +1,147 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"drawbridge/internal/secret"
+)
+
+// minStaticKey is what a key of random letters and digits needs to be beyond
+// guessing.
+const minStaticKey = 32
+
+// token is what RFC 9110 section 5.6.2 lets a header be called.
+var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// check looks at the settings beside backends and built-in servers.
+func (l *loader) check(c *Config) {
+	l.checkListen(c.Listen)
+	l.checkIssuer(c)
+	l.checkStore(c)
+	if k := c.StaticKey.Reveal(); k != "" && len(k) < minStaticKey {
+		l.bad("static_key", "has %d characters, at least %d are needed; make one with: openssl rand -hex 32", len(k), minStaticKey)
+	} else if strings.ContainsAny(k, " \t\r\n") {
+		l.bad("static_key", "holds a space or line break, which no client can send; make one with: openssl rand -hex 32")
+	}
+	for i, h := range c.AllowedHosts {
+		c.AllowedHosts[i] = strings.ToLower(h)
+		if u, err := url.Parse("http://" + h); err != nil || u.Hostname() == "" || u.Path != "" || u.Port() != "" || strings.ContainsAny(h, "*@?#") {
+			l.bad("allowed_hosts", "%q is no host name; write it without scheme, port and path, such as mcp.example.com", h)
+		}
+	}
+	for i, o := range c.AllowedOrigins {
+		c.AllowedOrigins[i] = strings.ToLower(strings.TrimSuffix(o, "/"))
+		if u, err := url.Parse(c.AllowedOrigins[i]); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.Contains(o, "*") {
+			l.bad("allowed_origins", "%q is no origin; write scheme and host, such as https://chat.example.com", o)
+		}
+	}
+	l.checkLimits(c)
+}
+
+func (l *loader) checkLimits(c *Config) {
+	for key, v := range map[string]int64{
+		"oauth.access_token_ttl": int64(c.OAuth.AccessTokenTTL), "oauth.refresh_token_ttl": int64(c.OAuth.RefreshTokenTTL),
+		"limits.request_body": int64(c.Limits.RequestBody), "limits.answer_event": int64(c.Limits.AnswerEvent),
+		"limits.sessions": int64(c.Limits.Sessions), "limits.ring_bytes": int64(c.Limits.RingBytes),
+		"limits.concurrency": int64(c.Limits.Concurrency), "limits.call_timeout": int64(c.Limits.CallTimeout),
+	} {
+		if v <= 0 && !l.failed(key) {
+			l.bad(key, "must be more than nothing; leave it out for the default")
+		}
+	}
+	if c.Limits.CallTimeout > 290*time.Second {
+		l.d.notef(l.placeOf("limits.call_timeout"), "limits.call_timeout", "claude.ai ends calls after 300 seconds, whatever is set here")
+	}
+}
+
+// bad reports a fault of a setting at the place that set it.
+func (l *loader) bad(path, format string, args ...any) {
+	l.d.failf(l.placeOf(path), path, format, args...)
+}
+
+// placeOf is where the winner of a setting stands.
+func (l *loader) placeOf(path string) Place {
+	n := l.root
+	for key := range strings.SplitSeq(path, ".") {
+		if n = n.get(key); n == nil {
+			return Place{Layer: LayerDefault}
+		}
+	}
+	return n.at
+}
+
+func (l *loader) failed(path string) bool {
+	for _, f := range l.d.faults {
+		if f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) checkListen(listen string) {
+	host, port, err := net.SplitHostPort(listen)
+	if err == nil {
+		if n, perr := strconv.Atoi(port); perr != nil || n < 0 || n > 65535 {
+			err = perr
+			l.bad("listen", "%q has no port between 0 and 65535; write for example 127.0.0.1:4444", listen)
+			return
+		}
+	}
+	if err != nil || strings.ContainsAny(host, "/@ ") {
+		if !l.failed("listen") {
+			l.bad("listen", "%q is not HOST:PORT; write for example 127.0.0.1:4444", listen)
+		}
+	}
+}
+
+// checkIssuer holds the issuer to an origin: with a path the well-known documents
+// would move, and clients disagree where to.
+func (l *loader) checkIssuer(c *Config) {
+	if c.IssuerURL == "" || l.failed("issuer_url") {
+		return
+	}
+	u, err := url.Parse(c.IssuerURL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		l.bad("issuer_url", "is no http or https address; write for example https://mcp.example.com")
+		return
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		l.bad("issuer_url", "must be scheme and host alone; write %s://%s", u.Scheme, u.Host)
+		return
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		l.d.notef(l.placeOf("issuer_url"), "issuer_url", "is plain http: passwords and tokens cross the network readably; use https where others can listen")
+	}
+	c.IssuerURL = u.Scheme + "://" + strings.ToLower(u.Host)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (l *loader) checkStore(c *Config) {
+	text := c.Store.Reveal()
+	scheme, rest, ok := strings.Cut(text, ":")
+	switch {
+	case text == "" || l.failed("store"):
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		if u, err := url.Parse(text); err != nil || u.Host == "" && u.RawQuery == "" {
+			l.bad("store", "is no PostgreSQL address; write postgres://USER:PASSWORD@HOST/DATABASE")
+		}
+	case ok && scheme == "sqlite" && strings.TrimLeft(rest, "/") != "":
+		if strings.HasPrefix(rest, "//") {
+			rest = "/" + strings.TrimLeft(rest, "/")
+		}
+		c.Store = secret.New("sqlite:" + filepath.Clean(absolute(rest, l.dir)))
+	default:
+		l.bad("store", "is neither postgres://USER:PASSWORD@HOST/DATABASE nor sqlite:PATH; write one of them, or leave it out for SQLite in the state directory")
+	}
+}

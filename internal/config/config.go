@@ -1,0 +1,190 @@
+// Package config reads the settings of one Drawbridge: a single typed tree from
+// defaults, one YAML, JSON or JSONC file, .env, the environment and flags, each
+// over the one before it.
+//
+// Load checks everything before anything starts and reports all faults at once,
+// each with the place it came from and what to write instead. A value keeps that
+// place, so that Dump can show where it was set. The file may hold mcpServers or
+// servers blocks as MCP clients write them. The field comments of Config,
+// Backend and BuiltIn are the user's reference: the JSON Schema is made of them.
+//
+// This is the only package that knows of environment variables; cmd hands them
+// in. app cuts the tree up and passes each part its own settings.
+package config
+
+import (
+	"encoding"
+	"net/netip"
+	"time"
+
+	"drawbridge/internal/secret"
+)
+
+// Config is everything a user may set. Zero configuration works: each field has
+// a default or may be left out.
+type Config struct {
+	// Listen is the address to serve on. The default can only be reached from this
+	// machine; 0.0.0.0:4444 (what the compose file sets) opens it to the network.
+	Listen string `json:"listen" env:"DRAWBRIDGE_LISTEN" default:"127.0.0.1:4444"`
+
+	// StateDir is the folder for the database and other state. Left out, it is
+	// $STATE_DIRECTORY (set by systemd), else $XDG_STATE_HOME/drawbridge, else
+	// ~/.local/state/drawbridge.
+	StateDir string `json:"state_dir" env:"DRAWBRIDGE_STATE_DIR"`
+
+	// IssuerURL is the address under which clients reach Drawbridge, such as
+	// https://mcp.example.com, without a path. OAuth needs it; left out, the
+	// listening address stands in and only clients on this machine can sign in.
+	IssuerURL string `json:"issuer_url" env:"OAUTH_ISSUER_URL"`
+
+	// OAuth holds the settings of signing in.
+	OAuth OAuth `json:"oauth"`
+
+	// StaticKey is an admin key that is not kept in the database. It must have at
+	// least 32 characters; drawbridge key create makes revocable keys instead.
+	StaticKey secret.String `json:"static_key" env:"GATEWAY_STATIC_API_KEY"`
+
+	// Store is the database: a postgres:// URL, or sqlite:PATH. Left out, it is
+	// SQLite in the state directory.
+	Store secret.String `json:"store" env:"DATABASE_URL"`
+
+	// AllowedHosts are host names under which Drawbridge may be addressed, beyond
+	// loopback, this machine's own names and addresses, and the issuer's host.
+	AllowedHosts []string `json:"allowed_hosts" env:"DRAWBRIDGE_ALLOWED_HOSTS"`
+
+	// AllowedOrigins are web origins whose pages may call Drawbridge from a
+	// browser, such as https://chat.example.com.
+	AllowedOrigins []string `json:"allowed_origins" env:"DRAWBRIDGE_ALLOWED_ORIGINS"`
+
+	// TrustedProxies are addresses or networks of reverse proxies whose
+	// X-Forwarded headers are believed, such as 172.16.0.0/12.
+	TrustedProxies []netip.Prefix `json:"trusted_proxies" env:"DRAWBRIDGE_TRUSTED_PROXIES"`
+
+	// Limits bound what callers and backends may use.
+	Limits Limits `json:"limits"`
+
+	// Log says what is logged and how.
+	Log Log `json:"log"`
+
+	// Admin holds the settings of administration.
+	Admin Admin `json:"admin"`
+
+	// Backends are the MCP servers behind the door, by name. mcpServers is another
+	// word for the same block.
+	Backends []Backend `json:"-"`
+
+	// Servers are the settings of the built-in servers, by name. Every built-in
+	// server has an entry here after Load.
+	Servers map[string]BuiltIn `json:"-"`
+
+	file    string
+	files   []string
+	entries []entry
+}
+
+// OAuth holds the settings of signing in.
+type OAuth struct {
+	// Password is the password of the user admin. While it is set here, it is
+	// applied at every start; left out, the first start makes one and shows it once.
+	Password secret.String `json:"password" env:"OAUTH_PASSWORD"`
+
+	// AccessTokenTTL is how long an access token lives. A bare number is seconds.
+	AccessTokenTTL time.Duration `json:"access_token_ttl" env:"OAUTH_ACCESS_TOKEN_TTL" default:"3600"`
+
+	// RefreshTokenTTL is how long a refresh token lives after its last use.
+	RefreshTokenTTL time.Duration `json:"refresh_token_ttl" env:"OAUTH_REFRESH_TOKEN_TTL" default:"2592000"`
+}
+
+// Limits bound what callers and backends may use. Sizes take units: 8MiB.
+type Limits struct {
+	// RequestBody is the largest request a client may send. Larger ones get 413.
+	RequestBody Bytes `json:"request_body" env:"DRAWBRIDGE_LIMITS_REQUEST_BODY" default:"8MiB"`
+
+	// AnswerEvent is the largest single message taken from a backend.
+	AnswerEvent Bytes `json:"answer_event" env:"DRAWBRIDGE_LIMITS_ANSWER_EVENT" default:"64MiB"`
+
+	// Sessions is how many client sessions may be open at once.
+	Sessions int `json:"sessions" env:"DRAWBRIDGE_LIMITS_SESSIONS" default:"10000"`
+
+	// RingBytes is how much of a stream is kept for a client that comes back with
+	// Last-Event-ID, per session.
+	RingBytes Bytes `json:"ring_bytes" env:"DRAWBRIDGE_LIMITS_RING_BYTES" default:"1MiB"`
+
+	// Concurrency is how many calls may run at once.
+	Concurrency int `json:"concurrency" env:"DRAWBRIDGE_LIMITS_CONCURRENCY" default:"500"`
+
+	// CallTimeout ends a call whose backend has said nothing for so long. claude.ai
+	// gives up after 300 seconds.
+	CallTimeout time.Duration `json:"call_timeout" env:"DRAWBRIDGE_LIMITS_CALL_TIMEOUT" default:"120s"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is the least severity that is logged.
+	Level string `json:"level" env:"DRAWBRIDGE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error"`
+
+	// Format is how a line looks: json, text, or auto for text on a terminal and
+	// json elsewhere.
+	Format string `json:"format" env:"DRAWBRIDGE_LOG_FORMAT" default:"auto" enum:"auto,text,json"`
+}
+
+// Admin holds the settings of administration.
+type Admin struct {
+	// AllowCommands lets admins add backends that run a command through the admin
+	// pages and API. Off, such backends come from the file or this machine only.
+	AllowCommands bool `json:"allow_commands" env:"DRAWBRIDGE_ADMIN_ALLOW_COMMANDS" default:"false"`
+}
+
+// File is the configuration file that was read, or "".
+func (c *Config) File() string { return c.file }
+
+// Files are all files whose content is part of the configuration: the file
+// itself, .env, and the files that hold secrets. Watch them to reload.
+func (c *Config) Files() []string { return c.files }
+
+// Backend returns the backend called name.
+func (c *Config) Backend(name string) (Backend, bool) {
+	for _, b := range c.Backends {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return Backend{}, false
+}
+
+// Notice is something the user should know that does not prevent a start.
+type Notice struct {
+	At   Place
+	Path string // setting, such as backends.github.url; may be ""
+	Text string
+}
+
+func (n Notice) String() string { return join(n.At, n.Path, n.Text) }
+
+// Fault is one thing that prevents a start: where it stands, which setting, and
+// what to write instead. Load joins all of them.
+type Fault struct {
+	At   Place
+	Path string // setting, such as backends.github.url; may be ""
+	Text string
+}
+
+func (f *Fault) Error() string { return join(f.At, f.Path, f.Text) }
+
+func join(at Place, path, text string) string {
+	if s := at.String(); s != "" && path != "" {
+		return s + ": " + path + ": " + text
+	} else if s != "" {
+		return s + ": " + text
+	}
+	if path != "" {
+		return path + ": " + text
+	}
+	return text
+}
+
+// Bytes is a size in bytes, written as a number with or without a unit (KiB, MiB,
+// GiB; KB, MB and GB are read as the same).
+type Bytes int64
+
+var _ encoding.TextUnmarshaler = (*Bytes)(nil)

@@ -1,0 +1,42 @@
+package config
+
+import "strconv"
+
+// Layer is where a value comes from; later ones win.
+type Layer string
+
+// The layers, weakest first. LayerStore is for backends kept in the database.
+const (
+	LayerDefault Layer = "default"
+	LayerFile    Layer = "file"
+	LayerEnv     Layer = "env" // the environment or .env
+	LayerFlag    Layer = "flag"
+	LayerStore   Layer = "store"
+)
+
+// Place is where a value stands: a position in a file, a variable or a flag.
+type Place struct {
+	Layer     Layer
+	File      string // configuration file or .env
+	Name      string // variable or flag
+	Line, Col int
+}
+
+// String is how the place is shown to the user: drawbridge.yaml:3:7, .env:2
+// (HASS_URL), HASS_URL, or --listen. It is "" for a default.
+func (p Place) String() string {
+	s := p.Name
+	if p.File != "" {
+		s = p.File
+		if p.Line > 0 {
+			s += ":" + strconv.Itoa(p.Line)
+		}
+		if p.Col > 0 {
+			s += ":" + strconv.Itoa(p.Col)
+		}
+		if p.Name != "" {
+			s += " (" + p.Name + ")"
+		}
+	}
+	return s
+}
