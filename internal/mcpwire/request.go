@@ -1,5 +1,7 @@
 package mcpwire
 
+import "strings"
+
 // Request is one call on its way to a backend. Params stay the bytes the client
 // sent; Target and the spans say where the few members stand that a hop may
 // change, and AppendParams writes the params with those changes made.
@@ -46,3 +48,13 @@ type Capabilities struct {
 
 // None tells a client that can answer no question.
 func (c Capabilities) None() bool { return c == Capabilities{} }
+
+// ParamHeader looks an Mcp-Param-* header up, whatever its case.
+func (r *Request) ParamHeader(name string) []string {
+	for k, v := range r.ParamHeaders {
+		if strings.EqualFold(k, name) {
+			return []string{v}
+		}
+	}
+	return nil
+}

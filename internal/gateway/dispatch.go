@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// Serve answers lists from the catalogue and hands everything else to the
+// backend that owns it.
+func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	switch req.Method {
+	case mcpwire.MethodToolsList:
+		return g.list(tools, req)
+	case mcpwire.MethodPromptsList:
+		return g.list(prompts, req)
+	case mcpwire.MethodResourcesList:
+		return g.list(resources, req)
+	case mcpwire.MethodTemplatesList:
+		return g.list(templates, req)
+	case mcpwire.MethodToolsCall:
+		return g.callNamed(ctx, tools, req, sink)
+	case mcpwire.MethodPromptsGet:
+		return g.callNamed(ctx, prompts, req, sink)
+	case mcpwire.MethodResourcesRead:
+		return g.readResource(ctx, req, sink)
+	case mcpwire.MethodComplete:
+		return g.complete(ctx, req, sink)
+	}
+	return g.extension(ctx, req, sink)
+}
+
+func (g *Gateway) list(k kind, req *mcpwire.Request) mcpwire.Outcome {
+	modern := req.Caller.Revision.Modern()
+	page, err := g.current.Load().list(k, modern, req.Cursor, g.cfg.PageSize)
+	if err != nil {
+		return mcpwire.Fail(err)
+	}
+	return mcpwire.Done(req.Caller.Revision, page)
+}
+
+var singular = [kinds]string{"tool", "prompt", "resource", "resource template"}
+
+// callNamed serves tools/call and prompts/get.
+func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	it, ok := g.current.Load().byName[k][req.Target]
+	if !ok {
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
+	}
+	if len(it.headers) > 0 && req.ParamHeaders != nil {
+		if err := mcpwire.CheckParamHeaders(it.headers, req.Arguments(), req.ParamHeader); err != nil {
+			return mcpwire.Fail(err)
+		}
+	}
+	if len(it.headers) > 0 && req.ParamHeaders == nil {
+		req.ParamHeaders = mcpwire.ParamHeaders(it.headers, req.Arguments())
+	}
+	req.Target = it.original
+	return g.forward(ctx, it.section, req, sink)
+}
+
+// readResource finds the owner of a URI by lists and templates, and otherwise
+// asks the backends that have resources, in configuration order, until one knows it.
+func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	c := g.current.Load()
+	if s, ok := c.owner(req.Target); ok {
+		return g.forward(ctx, s, req, sink)
+	}
+	out := mcpwire.Fail(notFound(req.Caller.Revision, req.Target))
+	for _, s := range c.sections {
+		if !s.has("resources") {
+			continue
+		}
+		next := g.forward(ctx, s, req, sink)
+		if next.Kind != mcpwire.Failed {
+			return next
+		}
+		if code := next.Err.Code; code != mcpwire.CodeResourceNotFound && code != mcpwire.CodeInvalidParams {
+			return next
+		}
+		out = next
+	}
+	return out
+}
+
+func notFound(rev mcpwire.Revision, uri string) *mcpwire.Error {
+	code := mcpwire.CodeResourceNotFound
+	if rev.Modern() {
+		code = mcpwire.CodeInvalidParams
+	}
+	return &mcpwire.Error{Code: code, Message: "No backend offers this resource. List the resources again; the set may have changed.",
+		Data: append(mcpwire.AppendString([]byte(`{"uri":`), uri), '}')}
+}
+
+// complete routes a completion by its reference.
+func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	c := g.current.Load()
+	if req.RefIsPrompt() {
+		it, ok := c.byName[prompts][req.Target]
+		if !ok {
+			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown prompt: %s. List them again; the set may have changed.", req.Target))
+		}
+		req.Target = it.original
+		return g.forward(ctx, it.section, req, sink)
+	}
+	if it, ok := c.byName[templates][req.Target]; ok {
+		return g.forward(ctx, it.section, req, sink)
+	}
+	if s, ok := c.owner(req.Target); ok {
+		return g.forward(ctx, s, req, sink)
+	}
+	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown resource template: %s. List the templates again; the set may have changed.", req.Target))
+}
+
+// extension routes a method outside the core to the one backend that advertised
+// an extension of that name: "ui/open" belongs to "io.modelcontextprotocol/ui".
+func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	var owner *section
+	name, _, _ := strings.Cut(req.Method, "/")
+	for _, s := range g.current.Load().sections {
+		if !s.extends(name) {
+			continue
+		}
+		if owner != nil {
+			owner = nil
+			break
+		}
+		owner = s
+	}
+	if owner == nil {
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s.", req.Method))
+	}
+	return g.forward(ctx, owner, req, sink)
+}
+
+// forward hands a request to its owner and brings the outcome into a form the
+// client's era can take.
+func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	p, ok := account.PrincipalFrom(ctx)
+	if !ok {
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The request has no principal."))
+	}
+	name := s.backend.Name()
+	if req.HasRetryState {
+		st, err := g.seal.openFor(req, p.Owner(), g.deps.Now())
+		if err != nil {
+			return mcpwire.Fail(err)
+		}
+		if st.Backend != name {
+			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "The requestState belongs to another backend. Send the call again from the start."))
+		}
+		req.RetryState, req.HasRetryState = st.Inner, st.Has
+	}
+	started := g.deps.Now()
+	out := s.backend.Serve(ctx, req, sink)
+	if out.Kind == mcpwire.InputRequired {
+		out = g.inputRequired(p, name, req, out)
+	}
+	g.record(p, name, req, &out, g.deps.Now().Sub(started))
+	return out
+}
+
+// inputRequired seals a modern backend's question for a modern client. A legacy
+// client cannot be asked in this way.
+func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.Request, out mcpwire.Outcome) mcpwire.Outcome {
+	defer out.Close()
+	if !req.Caller.Revision.Modern() {
+		return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal,
+			Message: "Backend " + name + " asked a question in the middle of this call in the way of 2026-07-28, which a " + string(req.Caller.Revision) + " client cannot be asked. Use a client that speaks 2026-07-28.",
+			Data:    backendData(name, "input_required")})
+	}
+	if out.Result.Rest != nil {
+		return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: "Backend " + name + " asked a question that is too large.", Data: backendData(name, "input_required too large")})
+	}
+	result := out.Result.Bytes
+	st := sealedState{Backend: name, Owner: p.Owner(), Digest: digest(req), Expires: g.deps.Now().Add(g.cfg.StateTTL).Unix()}
+	at, has := jsonscan.Find(result, "requestState")
+	if has {
+		var ok bool
+		if st.Inner, ok = jsonscan.Unquote(at.Value.Of(result)); !ok {
+			return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: "Backend " + name + " sent a requestState that is not a string.", Data: backendData(name, "bad requestState")})
+		}
+		st.Has = true
+	}
+	sealed, err := g.seal.seal(st)
+	if err != nil {
+		return mcpwire.Fail(mcpwire.FromFault(err))
+	}
+	var next []byte
+	if has {
+		next = append(next, result[:at.Value.From]...)
+		next = mcpwire.AppendString(next, sealed)
+		next = append(next, result[at.Value.To:]...)
+	} else {
+		next = mcpwire.AppendString(append(next, `{"requestState":`...), sealed)
+		next = append(append(next, ','), result[1:]...) // never empty: resultType is in it
+	}
+	return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: out.Revision, Result: mcpwire.Result{Bytes: next}}
+}
+
+// backendData is the data of an error about a backend.
+func backendData(name, reason string) []byte {
+	b := mcpwire.AppendString([]byte(`{"backend":`), name)
+	b = mcpwire.AppendString(append(b, `,"reason":`...), reason)
+	return append(b, '}')
+}
+
+// has tells whether the section's backend declares a capability.
+func (s *section) has(capability string) bool {
+	caps := s.lists.Info.Capabilities
+	if len(caps) == 0 {
+		return false
+	}
+	_, ok := jsonscan.Find(caps, capability)
+	return ok
+}
+
+// extends tells whether the backend advertises an extension whose id ends in name.
+func (s *section) extends(name string) bool {
+	caps := s.lists.Info.Capabilities
+	if len(caps) == 0 {
+		return false
+	}
+	m, ok := jsonscan.Find(caps, "extensions")
+	if !ok || m.Value.Of(caps)[0] != '{' {
+		return false
+	}
+	for e := range jsonscan.Members(m.Value.Of(caps)) {
+		if id := string(e.Key); id == name || strings.HasSuffix(id, "/"+name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,204 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/backend"
+	"drawbridge/internal/mcpwire"
+)
+
+// hub knows who watches.
+type hub struct {
+	mu       sync.Mutex // guards watchers and closed
+	watchers map[*watch]struct{}
+	closed   bool
+}
+
+// watch is one client's open subscription.
+type watch struct {
+	g      *Gateway
+	owner  string
+	caller *mcpwire.Caller
+	filter mcpwire.Filter
+	sink   mcpwire.Sink
+	ctx    context.Context // the principal's, without its cancellation: Close has to reach the backends
+
+	mu   sync.Mutex // guards uris
+	uris map[string]Backend
+}
+
+// Watch opens a subscription to what happens outside of calls.
+func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.Filter, sink mcpwire.Sink) (mcpwire.Watch, *mcpwire.Error) {
+	p, ok := account.PrincipalFrom(ctx)
+	if !ok {
+		return nil, mcpwire.Errorf(mcpwire.CodeInternal, "The request has no principal.")
+	}
+	w := &watch{g: g, owner: p.Owner(), caller: caller, filter: f, sink: sink,
+		ctx: context.WithoutCancel(ctx), uris: map[string]Backend{}}
+	w.filter.Resources = nil
+	for _, uri := range f.Resources {
+		if err := w.Subscribe(ctx, uri); err == nil {
+			w.filter.Resources = append(w.filter.Resources, uri)
+		}
+	}
+	g.hub.mu.Lock()
+	defer g.hub.mu.Unlock()
+	if g.hub.closed {
+		return nil, mcpwire.Errorf(mcpwire.CodeInternal, "The server is shutting down. Connect again in a moment.")
+	}
+	if g.hub.watchers == nil {
+		g.hub.watchers = map[*watch]struct{}{}
+	}
+	g.hub.watchers[w] = struct{}{}
+	return w, nil
+}
+
+// Accepted is what this watch is honoured in.
+func (w *watch) Accepted() mcpwire.Filter { return w.filter }
+
+// Subscribe asks the owner of uri for its updates.
+func (w *watch) Subscribe(ctx context.Context, uri string) *mcpwire.Error {
+	w.mu.Lock()
+	_, have := w.uris[uri]
+	w.mu.Unlock()
+	if have {
+		return nil
+	}
+	s, ok := w.g.current.Load().owner(uri)
+	if !ok {
+		return notFound(w.caller.Revision, uri)
+	}
+	if err := s.backend.Subscribe(ctx, w.caller, uri); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.uris[uri] = s.backend
+	w.mu.Unlock()
+	return nil
+}
+
+// Unsubscribe ends the updates of uri.
+func (w *watch) Unsubscribe(ctx context.Context, uri string) *mcpwire.Error {
+	w.mu.Lock()
+	b, have := w.uris[uri]
+	delete(w.uris, uri)
+	w.mu.Unlock()
+	if !have {
+		return nil
+	}
+	return b.Unsubscribe(ctx, w.caller, uri)
+}
+
+// Close ends the watch and its subscriptions.
+func (w *watch) Close() {
+	w.g.hub.mu.Lock()
+	delete(w.g.hub.watchers, w)
+	w.g.hub.mu.Unlock()
+	w.mu.Lock()
+	uris := w.uris
+	w.uris = map[string]Backend{}
+	w.mu.Unlock()
+	for uri, b := range uris {
+		_ = b.Unsubscribe(w.ctx, w.caller, uri) // the client is gone; the backend's session ends idle
+	}
+}
+
+func (w *watch) wants(uri string, b string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owner, ok := w.uris[uri]
+	return ok && owner.Name() == b
+}
+
+// each calls f for every watcher that belongs to owner; "" is everybody.
+func (h *hub) each(owner string, f func(*watch)) {
+	h.mu.Lock()
+	list := make([]*watch, 0, len(h.watchers))
+	for w := range h.watchers {
+		if owner == "" || w.owner == owner {
+			list = append(list, w)
+		}
+	}
+	h.mu.Unlock()
+	for _, w := range list {
+		f(w)
+	}
+}
+
+func (h *hub) closeAll() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.each("", (*watch).Close)
+}
+
+// listsChanged tells every watcher which lists are new.
+func (h *hub) listsChanged(changed [kinds]bool) {
+	h.each("", func(w *watch) {
+		if changed[tools] && w.filter.ToolsChanged {
+			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodToolsChanged})
+		}
+		if changed[prompts] && w.filter.PromptsChanged {
+			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodPromptsChanged})
+		}
+		if (changed[resources] || changed[templates]) && w.filter.ResourcesChanged {
+			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodResourcesChanged})
+		}
+	})
+}
+
+// ListsChanged takes a backend's word that its lists are new.
+func (g *Gateway) ListsChanged(name string, _ backend.ListSet) { g.Refresh(name) }
+
+// StateChanged follows a backend's coming and going.
+func (g *Gateway) StateChanged(name string) {
+	g.mu.Lock()
+	b := g.member(name)
+	g.mu.Unlock()
+	if b == nil {
+		return
+	}
+	switch b.Status().State {
+	case backend.Ready:
+		g.Refresh(name)
+	case backend.Failed, backend.Degraded:
+		g.startGrace(name)
+	}
+}
+
+// ResourceUpdated passes an update to those who subscribed to the URI.
+func (g *Gateway) ResourceUpdated(name, owner, uri string, params []byte) {
+	g.hub.each(owner, func(w *watch) {
+		if w.wants(uri, name) {
+			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodResourceUpdated, Params: params})
+		}
+	})
+}
+
+// Log passes a backend's log message, sent outside of any call, to the legacy
+// clients of its owner; 2026-07-28 has logs within calls only.
+func (g *Gateway) Log(_, owner string, n mcpwire.Notification) {
+	g.hub.each(owner, func(w *watch) {
+		if w.caller.Revision.Legacy() {
+			w.sink.Notify(n)
+		}
+	})
+}
+
+// Ask puts a question that belongs to no call to a legacy client of its owner.
+func (g *Gateway) Ask(ctx context.Context, _, owner string, q mcpwire.Question) (mcpwire.Answer, error) {
+	var who *watch
+	if owner != "" {
+		g.hub.each(owner, func(w *watch) {
+			if w.caller.Revision.Legacy() && (who == nil || !w.caller.Can.None()) {
+				who = w
+			}
+		})
+	}
+	if who == nil {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
+	return who.sink.Ask(ctx, q)
+}

@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"drawbridge/internal/backend"
+)
+
+// A reader reads one backend's lists, one reading at a time. A change that is
+// reported during a reading causes exactly one more.
+type reader struct {
+	running, again bool
+	drop           *time.Timer // ends a degraded backend's grace
+}
+
+// Refresh reads a backend's lists again, soon and in the background.
+func (g *Gateway) Refresh(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.member(name)
+	if g.closed || b == nil {
+		return
+	}
+	r := g.reader(name)
+	if r.running {
+		r.again = true
+		return
+	}
+	r.running = true
+	g.work.Go(func() { g.read(b, r) })
+}
+
+// member finds a backend by name. The caller holds mu.
+func (g *Gateway) member(name string) Backend {
+	for _, m := range g.members {
+		if m.Backend.Name() == name {
+			return m.Backend
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) reader(name string) *reader {
+	r := g.readers[name]
+	if r == nil {
+		r = &reader{}
+		g.readers[name] = r
+	}
+	return r
+}
+
+// read reads until no change was reported during the last reading.
+func (g *Gateway) read(b Backend, r *reader) {
+	for {
+		ctx, cancel := context.WithTimeout(g.ctx, g.cfg.ListTimeout)
+		lists, err := b.Lists(ctx)
+		cancel()
+		if err != nil {
+			g.deps.Log.Warn("lists not read; the last known ones stay", "backend", b.Name(), "error", err)
+		} else {
+			g.accept(b, lists)
+		}
+		g.mu.Lock()
+		if !r.again || g.closed {
+			r.running, r.again = false, false
+			g.mu.Unlock()
+			return
+		}
+		r.again = false
+		g.mu.Unlock()
+	}
+}
+
+// accept puts a backend's lists on the shelf and into the catalogue.
+func (g *Gateway) accept(b Backend, lists backend.Lists) {
+	raw, err := json.Marshal(lists)
+	if err == nil {
+		err = g.deps.Shelf.SaveLists(g.ctx, b.Name(), raw)
+	}
+	if err != nil {
+		g.deps.Log.Warn("lists not saved; the next start waits for this backend", "backend", b.Name(), "error", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for rank, m := range g.members {
+		if m.Backend == b && !g.closed {
+			g.parts[b.Name()] = newSection(b, m.Prefix, rank, lists)
+			g.stopGrace(b.Name())
+			g.publish()
+		}
+	}
+}
+
+// fromShelf reads the last known lists of a backend.
+func (g *Gateway) fromShelf(ctx context.Context, name string) (backend.Lists, bool) {
+	var lists backend.Lists
+	raw, err := g.deps.Shelf.LoadLists(ctx, name)
+	if err != nil || raw == nil {
+		return lists, false
+	}
+	if err := json.Unmarshal(raw, &lists); err != nil {
+		g.deps.Log.Warn("saved lists are unreadable and are read again", "backend", name, "error", err)
+		return lists, false
+	}
+	return lists, true
+}
+
+// startGrace drops a backend's entries after the grace period unless its lists
+// are read before.
+func (g *Gateway) startGrace(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.reader(name)
+	if g.closed || r.drop != nil {
+		return
+	}
+	r.drop = time.AfterFunc(g.cfg.DegradedGrace, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.parts[name] != nil && !g.closed {
+			delete(g.parts, name)
+			g.deps.Log.Warn("backend was away too long; its tools are no longer listed", "backend", name)
+			g.publish()
+		}
+	})
+}
+
+// stopGrace ends the grace of a backend that is back. The caller holds mu.
+func (g *Gateway) stopGrace(name string) {
+	if r := g.readers[name]; r != nil && r.drop != nil {
+		r.drop.Stop()
+		r.drop = nil
+	}
+}
+
+// Shortest and longest life that a list may have in a client's cache.
+const (
+	minListTTL = 10 * time.Second
+	maxListTTL = 5 * time.Minute
+)
+
+// ttl is the least of what the backends say of their lists.
+func (c *catalogue) ttl() time.Duration {
+	ttl := maxListTTL
+	for _, s := range c.sections {
+		if t := s.lists.TTL; t > 0 && t < ttl {
+			ttl = t
+		}
+	}
+	return max(ttl, minListTTL)
+}

@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"drawbridge/internal/mcpwire"
+)
+
+// maxRendered bounds the renderings one catalogue keeps.
+const maxRendered = 256
+
+// rendering names one encoded list.
+type rendering struct {
+	kind   kind
+	modern bool
+	offset int
+}
+
+// renderCache keeps encoded lists of one catalogue. A list is encoded once and
+// then served as bytes; the cache goes with its catalogue.
+type renderCache struct {
+	mu    sync.Mutex // guards lists
+	lists map[rendering][]byte
+}
+
+func newRenderCache() *renderCache { return &renderCache{lists: map[rendering][]byte{}} }
+
+func (r *renderCache) get(key rendering, render func() []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b, ok := r.lists[key]; ok {
+		return b
+	}
+	b := render()
+	if len(r.lists) >= maxRendered {
+		clear(r.lists)
+	}
+	r.lists[key] = b
+	return b
+}
+
+var listMembers = [kinds]string{"tools", "prompts", "resources", "resourceTemplates"}
+
+// list returns a page of a list as an encoded result. pageSize 0 is one page.
+func (c *catalogue) list(k kind, modern bool, cursor string, pageSize int) ([]byte, *mcpwire.Error) {
+	offset := 0
+	if cursor != "" {
+		var ok bool
+		if offset, ok = decodeCursor(cursor, c.generation); !ok || offset > len(c.lists[k]) || pageSize == 0 {
+			return nil, mcpwire.Errorf(mcpwire.CodeInvalidParams, "The cursor is not one of this list as it is now. List again from the start, without a cursor.")
+		}
+	}
+	key := rendering{kind: k, modern: modern, offset: offset}
+	return c.cache.get(key, func() []byte { return c.render(key, pageSize) }), nil
+}
+
+func (c *catalogue) render(key rendering, pageSize int) []byte {
+	items := c.lists[key.kind][key.offset:]
+	next := ""
+	if pageSize > 0 && len(items) > pageSize {
+		items = items[:pageSize]
+		next = encodeCursor(c.generation, key.offset+pageSize)
+	}
+	size := 128
+	for _, it := range items {
+		size += len(it.modern) + 1
+	}
+	out := make([]byte, 0, size)
+	out = append(out, '{')
+	if key.modern {
+		out = append(out, `"resultType":"complete",`...)
+	}
+	out = fmt.Appendf(out, "%q:[", listMembers[key.kind])
+	for i, it := range items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if key.modern {
+			out = append(out, it.modern...)
+		} else {
+			out = append(out, it.legacy...)
+		}
+	}
+	out = append(out, ']')
+	if next != "" {
+		out = mcpwire.AppendString(append(out, `,"nextCursor":`...), next)
+	}
+	if key.modern {
+		out = fmt.Appendf(out, `,"ttlMs":%d,"cacheScope":"private"`, c.ttl().Milliseconds())
+	}
+	return append(out, '}')
+}
+
+// encodeCursor names an offset in one generation of the catalogue.
+func encodeCursor(generation uint64, offset int) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", generation, offset))
+}
+
+// decodeCursor is false for anything encodeCursor did not write for this generation.
+func decodeCursor(cursor string, generation uint64) (int, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) > 64 {
+		return 0, false
+	}
+	gen, off, ok := strings.Cut(string(raw), ".")
+	if !ok || gen != strconv.FormatUint(generation, 10) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(off)
+	return n, err == nil && n >= 0 && cursor == encodeCursor(generation, n)
+}

@@ -1,0 +1,90 @@
+package httpd
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+)
+
+// guard knows the names this server answers to. A web page can point a name it
+// owns at this machine (DNS rebinding); it cannot do so with an address or a
+// name without dots, so those pass.
+type guard struct {
+	hosts   map[string]bool
+	origins map[string]bool
+}
+
+func newGuard(cfg Config) *guard {
+	g := &guard{hosts: map[string]bool{"localhost": true}, origins: map[string]bool{}}
+	if name, err := os.Hostname(); err == nil {
+		name = strings.ToLower(name)
+		g.hosts[name] = true
+		g.hosts[name+".local"] = true
+	}
+	if u, err := url.Parse(cfg.IssuerURL); err == nil && u.Host != "" {
+		g.hosts[hostName(u.Host)] = true
+	}
+	for _, h := range cfg.AllowedHosts {
+		g.hosts[hostName(h)] = true
+	}
+	for _, o := range cfg.AllowedOrigins {
+		g.origins[strings.ToLower(strings.TrimSuffix(o, "/"))] = true
+	}
+	return g
+}
+
+// hostName is the lower-case name of a Host header, without port and final dot.
+func hostName(h string) string {
+	if name, _, err := net.SplitHostPort(h); err == nil {
+		h = name
+	}
+	h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(h, "."))
+}
+
+// host tells whether the server answers to this Host header.
+func (g *guard) host(header string) bool {
+	name := hostName(header)
+	if name == "" {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return g.hosts[name] || !strings.Contains(name, ".")
+}
+
+// origin tells whether a page of this origin may use the server.
+func (g *guard) origin(header string) bool {
+	if g.origins[strings.ToLower(header)] {
+		return true
+	}
+	u, err := url.Parse(header)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return false
+	}
+	return g.host(u.Host)
+}
+
+// cors answers a preflight, and lets an accepted origin read what it needs. It
+// reports whether the request is over.
+func cors(w http.ResponseWriter, r *http.Request, origin string) bool {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, "+r.Header.Get("Access-Control-Request-Headers"))
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+func stack() string { return string(debug.Stack()) }

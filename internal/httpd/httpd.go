@@ -1,0 +1,263 @@
+// Package httpd is the door: one listener, the checks that every request passes
+// before a handler sees it, and the routes with their policies.
+//
+// The order is fixed: recover, path, Host, Origin, method, credential. A route
+// without a policy stops the program. Handlers come from outside; httpd knows
+// what they may be used for, not what they do.
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/fault"
+	"drawbridge/internal/route"
+)
+
+// Authenticator turns a request's credential into a principal, or refuses.
+type Authenticator interface {
+	Authenticate(r *http.Request) (account.Principal, error)
+}
+
+// Config is what an operator may set.
+type Config struct {
+	Listen         string   // host:port; port 0 takes a free one
+	IssuerURL      string   // public base URL; "" is http://localhost:<port>
+	AllowedHosts   []string // Host names beyond the machine's own
+	AllowedOrigins []string // Origins beyond those hosts
+}
+
+// Limits of the listener (reference: security T9, T10).
+const (
+	maxHeaderBytes    = 64 << 10
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 60 * time.Second
+	idleTimeout       = 120 * time.Second
+)
+
+// Server is the listener with its routes.
+type Server struct {
+	log     *slog.Logger
+	auth    Authenticator
+	guard   *guard
+	http    *http.Server
+	ln      net.Listener
+	mux     *http.ServeMux
+	listen  string
+	issuer  string
+	nextID  atomic.Uint64
+	drained atomic.Bool
+}
+
+// New builds the server. Every route must carry a policy.
+func New(log *slog.Logger, auth Authenticator, cfg Config, routes []route.Route) (*Server, error) {
+	if log == nil || auth == nil {
+		return nil, errors.New("httpd: a dependency is missing")
+	}
+	s := &Server{log: log, auth: auth, mux: http.NewServeMux(), listen: cfg.Listen, issuer: cfg.IssuerURL}
+	s.guard = newGuard(cfg)
+	for _, r := range routes {
+		if err := s.add(r); err != nil {
+			return nil, err
+		}
+	}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// add mounts one route behind its policy.
+func (s *Server) add(r route.Route) error {
+	if r.Handler == nil || len(r.Methods) == 0 || !strings.HasPrefix(r.Pattern, "/") {
+		return fmt.Errorf("route %q lacks a handler, methods or a path", r.Pattern)
+	}
+	var open bool
+	switch r.Policy {
+	case route.Public, route.LiveState:
+		open = true
+	case route.Bearer, route.Admin:
+	default:
+		return fmt.Errorf("route %q has no policy; say who may use it", r.Pattern)
+	}
+	allow := strings.Join(r.Methods, ", ")
+	pattern := r.Pattern
+	if strings.HasSuffix(pattern, "/") {
+		pattern += "{$}" // a trailing slash is that path, never a whole subtree
+	}
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
+		if !slices.Contains(r.Methods, req.Method) {
+			w.Header().Set("Allow", allow)
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		if open {
+			r.Handler.ServeHTTP(w, req)
+			return
+		}
+		p, err := s.auth.Authenticate(req)
+		if err != nil {
+			s.refuse(w, req, err)
+			return
+		}
+		if r.Policy == route.Admin && p.Role != account.RoleAdmin {
+			s.refuse(w, req, fault.New(fault.Forbidden, "This needs an admin's credential. Ask an admin, or use an admin key."))
+			return
+		}
+		r.Handler.ServeHTTP(w, req.WithContext(account.WithPrincipal(req.Context(), p)))
+	})
+	return nil
+}
+
+// serve is what every request passes first.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	defer s.recover(w, r)
+	if why := badPath(r); why != "" {
+		http.Error(w, why, http.StatusBadRequest)
+		return
+	}
+	if !s.guard.host(r.Host) {
+		http.Error(w, "This server does not answer to that host name. Add it to allowed_hosts, or use the issuer's.", http.StatusMisdirectedRequest)
+		return
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if !s.guard.origin(origin) {
+			http.Error(w, "This origin may not use the server. Add it to allowed_origins if it should.", http.StatusForbidden)
+			return
+		}
+		if cors(w, r, origin) {
+			return
+		}
+	}
+	if s.drained.Load() && r.URL.Path != "/health" && r.URL.Path != "/livez" && r.URL.Path != "/readyz" {
+		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Connection", "close")
+		http.Error(w, "The server is shutting down. Try again in a moment.", http.StatusServiceUnavailable)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// badPath refuses what two hops might read as different paths (security T2). The
+// mux would redirect some of these; nothing here ever redirects.
+func badPath(r *http.Request) string {
+	p := r.URL.Path
+	if p == "" || p[0] != '/' {
+		return "bad path"
+	}
+	if raw := r.URL.RawPath; raw != "" {
+		return "bad path: encoded separators are not accepted"
+	}
+	if strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../") ||
+		strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..") || strings.ContainsAny(p, "\\\x00") {
+		return "bad path"
+	}
+	return ""
+}
+
+// recover turns a panic into a 500 for that request alone.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v) // the way to cut a connection whose answer went wrong midway
+	}
+	id := s.requestID()
+	s.log.Error("handler panicked", "request_id", id, "path", r.URL.Path, "panic", v, "stack", stack())
+	w.Header().Set("X-Request-Id", id)
+	http.Error(w, fault.PublicInternal, http.StatusInternalServerError)
+}
+
+func (s *Server) requestID() string { return "r" + strconv.FormatUint(s.nextID.Add(1), 36) }
+
+// refuse answers a request whose credential was not accepted. The text says what
+// to do; it is the same whether or not the path exists.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	code := fault.CodeOf(err)
+	if code == fault.Unauthenticated {
+		w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+s.Base()+`/.well-known/oauth-protected-resource`+resourceSuffix(r.URL.Path)+`"`)
+	}
+	if code == fault.Internal || code == fault.Unavailable {
+		s.log.Error("credential not checked", "path", r.URL.Path, "error", err)
+	}
+	if code == fault.Unavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, fault.PublicOf(err), fault.Status(code))
+}
+
+// resourceSuffix names the protected resource in the metadata path (RFC 9728, 3.1).
+func resourceSuffix(path string) string {
+	if path == "/mcp" || strings.HasPrefix(path, "/mcp/") {
+		return strings.TrimSuffix(path, "/")
+	}
+	return ""
+}
+
+// Listen opens the port. Start must follow.
+func (s *Server) Listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "Cannot listen on %s. Another program may use the port; choose one with --listen.", s.listen)
+	}
+	s.ln = ln
+	return nil
+}
+
+// Serve answers until Shutdown.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Base is the public URL without a path.
+func (s *Server) Base() string {
+	if s.issuer != "" {
+		return strings.TrimSuffix(s.issuer, "/")
+	}
+	if s.ln == nil {
+		return "http://" + s.listen
+	}
+	_, port, _ := net.SplitHostPort(s.ln.Addr().String()) // a listener's address always splits
+	return "http://localhost:" + port
+}
+
+// Drain makes the server refuse new work while calls in flight go on.
+func (s *Server) Drain() { s.drained.Store(true) }
+
+// Drained tells whether Drain was called; /readyz answers by it.
+func (s *Server) Drained() bool { return s.drained.Load() }
+
+// Shutdown waits for calls in flight until ctx ends, then cuts the rest.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close() // the wait is over; whoever is left is cut
+		return fmt.Errorf("drain: %w", err)
+	}
+	return nil
+}

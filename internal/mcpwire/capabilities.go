@@ -1,0 +1,67 @@
+package mcpwire
+
+import "drawbridge/internal/jsonscan"
+
+// DecodeCapabilities reads the questions a client declares it can answer. raw is
+// a client capabilities object of any revision, checked; nil is none.
+func DecodeCapabilities(raw []byte) Capabilities {
+	var c Capabilities
+	if first(raw) != '{' {
+		return c
+	}
+	for m := range jsonscan.Members(raw) {
+		value := m.Value.Of(raw)
+		if first(value) != '{' {
+			continue
+		}
+		switch {
+		case jsonscan.Is(m.Key, "elicitation"):
+			_, form := jsonscan.Find(value, "form")
+			_, url := jsonscan.Find(value, "url")
+			c.ElicitationURL = url
+			c.Elicitation = form || !url // an empty object means form (2025-11-25, client/elicitation)
+		case jsonscan.Is(m.Key, "sampling"):
+			c.Sampling = true
+			_, c.SamplingTools = jsonscan.Find(value, "tools")
+		case jsonscan.Is(m.Key, "roots"):
+			c.Roots = true
+		}
+	}
+	return c
+}
+
+// EncodeCapabilities writes c as a client capabilities object of a revision,
+// without what that revision does not define (reference: protocol revisions'
+// client capabilities).
+func EncodeCapabilities(c Capabilities, rev Revision) []byte {
+	out := []byte{'{'}
+	add := func(s string) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, s...)
+	}
+	if rev >= Rev20250618 {
+		switch {
+		case c.ElicitationURL && rev >= Rev20251125 && c.Elicitation:
+			add(`"elicitation":{"form":{},"url":{}}`)
+		case c.ElicitationURL && rev >= Rev20251125:
+			add(`"elicitation":{"url":{}}`)
+		case c.Elicitation:
+			add(`"elicitation":{}`)
+		}
+	}
+	switch {
+	case c.SamplingTools && rev >= Rev20251125:
+		add(`"sampling":{"tools":{}}`)
+	case c.Sampling:
+		add(`"sampling":{}`)
+	}
+	switch {
+	case c.Roots && rev.Modern():
+		add(`"roots":{}`)
+	case c.Roots:
+		add(`"roots":{"listChanged":true}`)
+	}
+	return append(out, '}')
+}

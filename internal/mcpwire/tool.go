@@ -1,0 +1,68 @@
+package mcpwire
+
+import "drawbridge/internal/jsonscan"
+
+// ToolHints are a tool's annotations with the specification's defaults filled in.
+type ToolHints struct {
+	ReadOnly    bool // default false
+	Destructive bool // default true; without meaning when ReadOnly
+	Idempotent  bool // default false
+}
+
+// HintsOf reads the annotations of a tool, raw and checked.
+func HintsOf(tool []byte) ToolHints {
+	h := ToolHints{Destructive: true}
+	m, ok := jsonscan.Find(tool, "annotations")
+	if !ok || first(m.Value.Of(tool)) != '{' {
+		return h
+	}
+	raw := m.Value.Of(tool)
+	for a := range jsonscan.Members(raw) {
+		yes := string(a.Value.Of(raw)) == "true"
+		switch {
+		case jsonscan.Is(a.Key, "readOnlyHint"):
+			h.ReadOnly = yes
+		case jsonscan.Is(a.Key, "destructiveHint"):
+			h.Destructive = yes
+		case jsonscan.Is(a.Key, "idempotentHint"):
+			h.Idempotent = yes
+		}
+	}
+	return h
+}
+
+// ToolForLegacy takes out of a tool what makes legacy clients fail: an output
+// schema that is not of an object, which empties the whole list of TypeScript
+// SDK v1 clients, and execution.taskSupport, since legacy tasks are not bridged
+// (protocol reference 2.3). It returns tool itself where nothing has to go.
+func ToolForLegacy(tool []byte) []byte {
+	dropSchema, dropTasks := false, false
+	if m, ok := jsonscan.Find(tool, "outputSchema"); ok {
+		dropSchema = !isObjectSchema(m.Value.Of(tool))
+	}
+	if m, ok := jsonscan.Find(tool, "execution"); ok && first(m.Value.Of(tool)) == '{' {
+		_, dropTasks = jsonscan.Find(m.Value.Of(tool), "taskSupport")
+	}
+	if dropSchema {
+		tool = without(tool, "outputSchema")
+	}
+	if !dropTasks {
+		return tool
+	}
+	m, _ := jsonscan.Find(tool, "execution")
+	rest := without(m.Value.Of(tool), "taskSupport")
+	if first(rest[open(rest):]) == '}' {
+		return without(tool, "execution")
+	}
+	out := append([]byte{}, tool[:m.Value.From]...)
+	out = append(out, rest...)
+	return append(out, tool[m.Value.To:]...)
+}
+
+func isObjectSchema(schema []byte) bool {
+	if first(schema) != '{' {
+		return false
+	}
+	m, ok := jsonscan.Find(schema, "type")
+	return ok && string(m.Value.Of(schema)) == `"object"`
+}

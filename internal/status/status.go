@@ -1,0 +1,77 @@
+// Package status says how the gateway is: the public probes, which tell nothing
+// but alive or not, and /status, which tells every authenticated principal what
+// the backends do.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/backend"
+	"drawbridge/internal/route"
+)
+
+// Source is what the status is made of.
+type Source interface {
+	Statuses() []backend.Status
+	Refused() []string // catalogue entries that are left out, with what to set
+}
+
+// Handler serves the probes and /status.
+type Handler struct {
+	Source  Source
+	Ready   func(ctx context.Context) error // nil error: the store works and the server is not draining
+	Version string
+}
+
+// Routes are the handler's routes.
+func (h *Handler) Routes() []route.Route {
+	get := []string{http.MethodGet, http.MethodHead}
+	return []route.Route{
+		{Pattern: "/health", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(h.ready)},
+		{Pattern: "/readyz", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(h.ready)},
+		{Pattern: "/livez", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(h.live)},
+		{Pattern: "/status", Methods: get, Policy: route.Bearer, Handler: http.HandlerFunc(h.status)},
+	}
+}
+
+func (h *Handler) live(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready is green when this process can serve: backends do not count, since one
+// that is down must not take the others with it.
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
+	if err := h.Ready(r.Context()); err != nil {
+		w.Header().Set("Retry-After", "5")
+		write(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+		return
+	}
+	write(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// report is the answer of /status.
+type report struct {
+	Version  string           `json:"version"`
+	Backends []backend.Status `json:"backends"`
+	Refused  []string         `json:"refused,omitempty"`
+}
+
+func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
+	out := report{Version: h.Version, Backends: h.Source.Statuses(), Refused: h.Source.Refused()}
+	if p, _ := account.PrincipalFrom(r.Context()); p.Role != account.RoleAdmin {
+		for i := range out.Backends {
+			out.Backends[i].Stderr = nil // a child's output may tell of other people's calls
+		}
+	}
+	write(w, http.StatusOK, out)
+}
+
+func write(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // the client is gone if this fails
+}
