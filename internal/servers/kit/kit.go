@@ -1,0 +1,194 @@
+// Package kit is what a built-in server is made of: tools from Go functions,
+// resources, prompts, and everything around them that must be the same in every
+// server.
+//
+// A server declares a Spec: typed tools made with Read, Write and Destroy,
+// resources, templates, prompts. The kit derives the schemas, checks arguments,
+// keys state by user, bounds time and output, turns errors into public text and
+// logs their cause once. A Server is a mcpwire.Handler in the shape of the newest
+// revision; the backend for built-in servers wraps it, the gateway translates for
+// older clients. A server knows neither the wire nor HTTP.
+package kit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/tables"
+)
+
+// Deps is what a server gets from the program around it.
+type Deps struct {
+	Log     *slog.Logger
+	Now     func() time.Time
+	DB      tables.DB // the server's own tables; nil where it declared no need
+	Version string    // of the program, shown in serverInfo
+}
+
+// Validate tells what is missing.
+func (d Deps) Validate() error {
+	if d.Log == nil || d.Now == nil {
+		return errors.New("a built-in server needs a log and a clock")
+	}
+	return nil
+}
+
+// Spec is what a server is.
+type Spec struct {
+	Name         string // as in the table of servers
+	Title        string
+	Instructions string // for the model: what the server is for, in a few sentences
+
+	Tools     []Tool
+	Resources []Resource
+	Templates []Template
+	Prompts   []Prompt
+
+	// Sets names the toolsets in the order they are documented. A tool without a
+	// set is always there.
+	Sets []Set
+	// Active chooses toolsets by name; empty is those with Default, "all" is all.
+	Active []string
+	// Mode caps what the tools may do, set by the operator.
+	Mode Mode
+	// OpenWorld says that the tools reach a system outside of Drawbridge.
+	OpenWorld bool
+	// UnknownTool, where a contract with another server asks for it, is the text
+	// of the isError result for a tool that does not exist. nil: an error -32602.
+	UnknownTool func(name string) string
+	// Parallel bounds the calls that run at once; 0 is 32.
+	Parallel int
+
+	// Prepare runs before the first request that needs the server's state, until
+	// it succeeds once: lists work while it cannot. May be nil.
+	Prepare func(ctx context.Context) error
+	// Close releases what the server holds. May be nil.
+	Close func(ctx context.Context) error
+}
+
+// Set is a group of tools that an operator switches together.
+type Set struct {
+	Name    string
+	Default bool
+}
+
+const defaultParallel = 32
+
+// Server serves one Spec. It is safe for concurrent use.
+type Server struct {
+	spec  Spec
+	deps  Deps
+	tools map[string]Tool
+	list  []byte // rendered tools/list result
+	slots chan struct{}
+
+	prepared struct {
+		sync.Mutex // held while Prepare runs
+		done       bool
+	}
+	watchers watchers
+}
+
+// New checks a Spec and makes its Server. What it refuses are mistakes of the
+// server's author or of its configuration.
+func New(spec Spec, deps Deps) (*Server, error) {
+	if err := deps.Validate(); err != nil {
+		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
+	}
+	if spec.Parallel == 0 {
+		spec.Parallel = defaultParallel
+	}
+	if spec.Mode == "" {
+		spec.Mode = ModeWrite
+	}
+	s := &Server{spec: spec, deps: deps, slots: make(chan struct{}, spec.Parallel)}
+	if err := s.checkParts(); err != nil {
+		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
+	}
+	if err := s.offerTools(); err != nil {
+		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
+	}
+	return s, nil
+}
+
+// Name is the server's name in the table of servers.
+func (s *Server) Name() string { return s.spec.Name }
+
+// Close releases what the server holds. Calls must have ended.
+func (s *Server) Close(ctx context.Context) error {
+	if s.spec.Close == nil {
+		return nil
+	}
+	return s.spec.Close(ctx)
+}
+
+// Info is what the server says of itself at server/discover or initialize.
+func (s *Server) Info() mcpwire.Hello {
+	caps := []byte(`{"tools":{"listChanged":true}`)
+	if len(s.spec.Resources)+len(s.spec.Templates) > 0 {
+		caps = append(caps, `,"resources":{"listChanged":true,"subscribe":true}`...)
+	}
+	if len(s.spec.Prompts) > 0 {
+		caps = append(caps, `,"prompts":{"listChanged":true}`...)
+	}
+	if s.completes() {
+		caps = append(caps, `,"completions":{}`...)
+	}
+	info := struct {
+		Name    string `json:"name"`
+		Title   string `json:"title,omitempty"`
+		Version string `json:"version"`
+	}{s.spec.Name, s.spec.Title, s.deps.Version}
+	return mcpwire.Hello{Capabilities: append(caps, '}'), ServerInfo: mustJSON(info), Instructions: s.spec.Instructions}
+}
+
+// checkParts checks everything but the tools.
+func (s *Server) checkParts() error {
+	seen := map[string]bool{}
+	for _, r := range s.spec.Resources {
+		if r.URI == "" || r.Name == "" || r.Read == nil || seen[r.URI] {
+			return fmt.Errorf("resource %q: incomplete or twice", r.URI)
+		}
+		seen[r.URI] = true
+	}
+	for i := range s.spec.Templates {
+		t := &s.spec.Templates[i]
+		if t.Name == "" || t.Read == nil || seen[t.URITemplate] {
+			return fmt.Errorf("resource template %q: incomplete or twice", t.URITemplate)
+		}
+		seen[t.URITemplate] = true
+		if err := t.parse(); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.spec.Prompts {
+		if p.Name == "" || p.Render == nil || seen["prompt "+p.Name] {
+			return fmt.Errorf("prompt %q: incomplete or twice", p.Name)
+		}
+		seen["prompt "+p.Name] = true
+	}
+	return nil
+}
+
+// prepare runs Spec.Prepare until it has succeeded once. Who waits for another's
+// attempt waits no longer than that attempt's own time limit.
+func (s *Server) prepare(ctx context.Context) error {
+	if s.spec.Prepare == nil {
+		return nil
+	}
+	s.prepared.Lock()
+	defer s.prepared.Unlock()
+	if s.prepared.done {
+		return nil
+	}
+	if err := s.spec.Prepare(ctx); err != nil {
+		return err
+	}
+	s.prepared.done = true
+	return nil
+}

@@ -1,0 +1,112 @@
+package kit
+
+import (
+	"context"
+	"encoding/json"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/mcpwire"
+)
+
+// Serve answers one request in the shape of the newest revision.
+func (s *Server) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	switch req.Method {
+	case mcpwire.MethodToolsCall:
+		return s.callTool(ctx, req, sink)
+	case mcpwire.MethodToolsList:
+		return s.onePage(req, func() mcpwire.Outcome { return mcpwire.Done(mcpwire.LatestModern, s.list) })
+	case mcpwire.MethodResourcesList:
+		return s.listResources(ctx, req, sink)
+	case mcpwire.MethodTemplatesList:
+		return s.onePage(req, s.listTemplates)
+	case mcpwire.MethodResourcesRead:
+		return s.readResource(ctx, req, sink)
+	case mcpwire.MethodPromptsList:
+		return s.onePage(req, s.listPrompts)
+	case mcpwire.MethodPromptsGet:
+		return s.getPrompt(ctx, req, sink)
+	case mcpwire.MethodComplete:
+		return s.complete(ctx, req, sink)
+	case mcpwire.MethodDiscover:
+		return s.discover()
+	case mcpwire.MethodPing:
+		return mcpwire.Done(mcpwire.LatestModern, []byte(`{"resultType":"complete"}`))
+	}
+	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method %s is not offered here.", req.Method))
+}
+
+// cacheable is what every list says about keeping it.
+type cacheable struct {
+	TTL   int    `json:"ttlMs"`
+	Scope string `json:"cacheScope"`
+}
+
+// Lists change only with configuration, and a watcher hears of it.
+var (
+	publicList  = cacheable{300_000, "public"}
+	privateList = cacheable{60_000, "private"}
+)
+
+// onePage serves a list that has one page: no cursor is ever given out, so every
+// cursor is wrong.
+func (s *Server) onePage(req *mcpwire.Request, serve func() mcpwire.Outcome) mcpwire.Outcome {
+	if req.Cursor != "" {
+		return mcpwire.Fail(badCursor())
+	}
+	return serve()
+}
+
+func badCursor() *mcpwire.Error {
+	return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The cursor is not one of this list. Start again without a cursor.")
+}
+
+func (s *Server) discover() mcpwire.Outcome {
+	hello := s.Info()
+	return mcpwire.Done(mcpwire.LatestModern, mustJSON(struct {
+		ResultType   string             `json:"resultType"`
+		Supported    []mcpwire.Revision `json:"supportedVersions"`
+		Capabilities rawJSON            `json:"capabilities"`
+		ServerInfo   rawJSON            `json:"serverInfo"`
+		Instructions string             `json:"instructions,omitempty"`
+		cacheable
+	}{"complete", []mcpwire.Revision{mcpwire.LatestModern}, hello.Capabilities, hello.ServerInfo, hello.Instructions, publicList}))
+}
+
+// decodeParams reads the members of params that a method needs.
+func decodeParams(req *mcpwire.Request, into any) *mcpwire.Error {
+	if len(req.Params) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(req.Params, into); err != nil {
+		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The params of %s do not have the shape the specification gives them.", req.Method)
+	}
+	return nil
+}
+
+// fail logs an error's cause and makes the JSON-RPC error of it.
+func (s *Server) fail(ctx context.Context, what string, err error) mcpwire.Outcome {
+	s.logFailure(ctx, what, err)
+	return mcpwire.Fail(mcpwire.FromFault(err))
+}
+
+// serveCall runs f for a user, bounded like a tool call, and gives its result.
+func (s *Server) serveCall(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink, f func(context.Context, *Call) ([]byte, error)) mcpwire.Outcome {
+	call, err := s.newCall(ctx, "", req, sink)
+	if err != nil {
+		return mcpwire.Fail(mcpwire.FromFault(err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	defer cancel()
+	var out []byte
+	_, err = s.guarded(ctx, func() (result, error) {
+		var err error
+		out, err = f(ctx, call)
+		return result{}, err
+	})
+	if err != nil {
+		return s.fail(ctx, req.Method, err)
+	}
+	return mcpwire.Done(mcpwire.LatestModern, out)
+}
+
+func notFound(format string, args ...any) error { return fault.New(fault.NotFound, format, args...) }
