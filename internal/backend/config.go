@@ -1,0 +1,39 @@
+package backend
+
+import (
+	"cmp"
+	"time"
+)
+
+// Config is what the supervisor of one backend needs to know. Zero values stand
+// for the defaults; nothing is ever unlimited.
+type Config struct {
+	Name      string    // the configured name, also in errors and events
+	Transport Transport // how Status names it before the first connection
+	Shared    bool      // one session for all callers even where the backend keeps sessions
+
+	Concurrency int // calls that run at once; default 16, 8 for stdio
+	Queue       int // calls that may wait for their turn; default 64
+
+	Timeout        time.Duration // whole life of a call; default 120 s
+	ConnectTimeout time.Duration // how long a call waits for a connection; default 5 s, 10 s for stdio
+	DialTimeout    time.Duration // one handshake; default 30 s
+
+	SessionIdle time.Duration // an unused upstream session is closed after it; default 10 min
+	MaxSessions int           // upstream sessions of one backend; default 256
+}
+
+func (c Config) withDefaults() Config {
+	calls, connect := 16, 5*time.Second
+	if c.Transport == Stdio {
+		calls, connect = 8, 10*time.Second
+	}
+	c.Concurrency = cmp.Or(c.Concurrency, calls)
+	c.Queue = cmp.Or(c.Queue, 64)
+	c.Timeout = cmp.Or(c.Timeout, 120*time.Second)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, connect)
+	c.DialTimeout = cmp.Or(c.DialTimeout, 30*time.Second)
+	c.SessionIdle = cmp.Or(c.SessionIdle, 10*time.Minute)
+	c.MaxSessions = cmp.Or(c.MaxSessions, 256)
+	return c
+}

@@ -1,0 +1,112 @@
+package backend
+
+import (
+	"context"
+	"time"
+
+	"drawbridge/internal/mcpwire"
+)
+
+// Serve runs one call on the session that belongs to its caller, whose principal
+// is in ctx. A call is sent at most once, and it always ends: with the backend's
+// answer, or with what went wrong and whether anything was run.
+func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	ctx, end := b.limit(ctx)
+	out, held := b.serve(ctx, req, sink)
+	if out.Result.Rest != nil {
+		// The result is still on its way; its reader ends the call.
+		out.Result.Rest = &tail{RestReader: out.Result.Rest, end: func() { held.release(); end() }}
+		return out
+	}
+	held.release()
+	end()
+	return out
+}
+
+// limit gives a call its time, and its end when the backend is stopped.
+func (b *Backend) limit(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, errTimeout)
+	detach := context.AfterFunc(b.base, cancel)
+	return ctx, func() {
+		detach()
+		cancel()
+	}
+}
+
+// hold is what a call occupies.
+type hold struct {
+	gate *gate
+	slot *slot
+}
+
+func (h hold) release() {
+	h.slot.release()
+	if h.gate != nil {
+		h.gate.leave()
+	}
+}
+
+func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) (mcpwire.Outcome, hold) {
+	if err := b.gate.enter(ctx); err != nil {
+		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method), hold{}
+	}
+	held := hold{gate: b.gate}
+	s, _, sl, t := b.acquire(ctx, req.Caller)
+	if t != nil {
+		return t.outcome(b.cfg.Name, req.Method), held
+	}
+	held.slot = sl
+	start := time.Now()
+	out := s.peer.Serve(ctx, req, &callSink{Sink: sink, outside: &outside{b: b, owner: s.owner}})
+	if !isBroken(&out) {
+		b.link.report(false)
+		b.latency.add(time.Since(start))
+		return out, held
+	}
+	cause := b.cause(ctx, context.Cause(ctx))
+	if cause == nil {
+		b.link.report(true)
+	}
+	return broken(&out, cause, b.cfg.Timeout).outcome(b.cfg.Name, req.Method), held
+}
+
+// cause is why a call ended; err is what its context says.
+func (b *Backend) cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil && b.base.Err() != nil {
+		return errStopping
+	}
+	return err
+}
+
+// tail is a streamed result that keeps its call open until it is closed.
+type tail struct {
+	mcpwire.RestReader
+	end func()
+}
+
+func (t *tail) Close() error {
+	err := t.RestReader.Close()
+	if t.end != nil {
+		t.end()
+		t.end = nil
+	}
+	return err
+}
+
+// Teller is a Peer that can pass a client's notification to its backend.
+type Teller interface {
+	Tell(ctx context.Context, n mcpwire.Notification)
+}
+
+// Tell passes a client's notification, such as a change of its roots, to the
+// caller's own session, if there is one. A session that serves everybody has
+// nothing to do with one client's roots.
+func (b *Backend) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+	s, _ := b.present(ctx, caller)
+	if s == nil || s.owner == "" {
+		return
+	}
+	if peer, ok := s.peer.(Teller); ok {
+		peer.Tell(ctx, n)
+	}
+}
