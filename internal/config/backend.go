@@ -139,7 +139,6 @@ type builtIn struct {
 
 type setting struct {
 	key, variable string
-	secret        bool
 }
 
 // builtIns is the contract with the seed's environment plus our own additions.
@@ -147,32 +146,32 @@ type setting struct {
 func builtIns() map[string]builtIn {
 	return map[string]builtIn{
 		"erpnext": {vars: []string{"ERPNEXT"}, mode: ModeWrite, known: []setting{
-			{"url", "ERPNEXT_URL", false}, {"api_key", "ERPNEXT_API_KEY", true}, {"api_secret", "ERPNEXT_API_SECRET", true},
+			{"url", "ERPNEXT_URL"}, {"api_key", "ERPNEXT_API_KEY"}, {"api_secret", "ERPNEXT_API_SECRET"},
 		}},
 		"forgejo": {vars: []string{"FORGEJO"}, mode: ModeWrite, known: []setting{
-			{"url", "FORGEJO_URL", false}, {"token", "FORGEJO_TOKEN", true},
+			{"url", "FORGEJO_URL"}, {"token", "FORGEJO_TOKEN"},
 		}},
 		"homeassistant": {vars: []string{"HASS", "HOMEASSISTANT"}, mode: ModeWrite, known: []setting{
-			{"url", "HASS_URL", false}, {"token", "HASS_TOKEN", true},
+			{"url", "HASS_URL"}, {"token", "HASS_TOKEN"},
 		}},
 		"linkedin": {vars: []string{"LINKEDIN"}, mode: ModeRead, known: []setting{
-			{"client_id", "LINKEDIN_CLIENT_ID", false}, {"client_secret", "LINKEDIN_CLIENT_SECRET", true},
-			{"access_token", "LINKEDIN_ACCESS_TOKEN", true},
+			{"client_id", "LINKEDIN_CLIENT_ID"}, {"client_secret", "LINKEDIN_CLIENT_SECRET"},
+			{"access_token", "LINKEDIN_ACCESS_TOKEN"},
 		}},
 		"memory": {vars: []string{"MEMORY"}, mode: ModeWrite},
 		"puppeteer": {vars: []string{"PUPPETEER"}, mode: ModeWrite, known: []setting{
-			{"browser_path", "BROWSER_PATH", false},
+			{"browser_path", "BROWSER_PATH"},
 		}},
-		"rfp":                {vars: []string{"RFP"}, mode: ModeWrite, known: []setting{{"sam_api_key", "SAM_API_KEY", true}}},
+		"rfp":                {vars: []string{"RFP"}, mode: ModeWrite, known: []setting{{"sam_api_key", "SAM_API_KEY"}}},
 		"sequentialthinking": {vars: []string{"SEQUENTIALTHINKING"}, mode: ModeWrite},
-		"ssh":                {vars: []string{"SSH"}, mode: ModeRead, known: []setting{{"config", "SSH_CONFIG", false}}},
+		"ssh":                {vars: []string{"SSH"}, mode: ModeRead, known: []setting{{"config", "SSH_CONFIG"}}},
 		"truenas": {vars: []string{"TRUENAS"}, mode: ModeWrite, known: []setting{
-			{"url", "TRUENAS_URL", false}, {"api_key", "TRUENAS_API_KEY", true}, {"username", "TRUENAS_USERNAME", false},
-			{"fingerprint", "TRUENAS_FINGERPRINT", false}, {"ca_file", "TRUENAS_CA_FILE", false},
+			{"url", "TRUENAS_URL"}, {"api_key", "TRUENAS_API_KEY"}, {"username", "TRUENAS_USERNAME"},
+			{"fingerprint", "TRUENAS_FINGERPRINT"}, {"ca_file", "TRUENAS_CA_FILE"},
 		}},
 		"wave": {vars: []string{"WAVE"}, mode: ModeRead, known: []setting{
-			{"access_token", "WAVE_ACCESS_TOKEN", true}, {"client_id", "WAVE_CLIENT_ID", false},
-			{"client_secret", "WAVE_CLIENT_SECRET", true},
+			{"access_token", "WAVE_ACCESS_TOKEN"}, {"client_id", "WAVE_CLIENT_ID"},
+			{"client_secret", "WAVE_CLIENT_SECRET"},
 		}},
 	}
 }

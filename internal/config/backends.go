@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"drawbridge/internal/config/tree"
 	"drawbridge/internal/secret"
 )
 
@@ -23,7 +24,7 @@ func (l *loader) backends(c *Config) {
 		l.replace(c, found, b)
 		if p := b.ToolPrefix(); p != "" {
 			if other := prefixes[p]; other != "" {
-				l.d.notef(found.at, under(found.path, "prefix"), "%s uses the prefix %s too; tools of the same name would collide", other, p)
+				l.d.Notef(found.at, tree.Under(found.path, "prefix"), "%s uses the prefix %s too; tools of the same name would collide", other, p)
 			}
 			prefixes[p] = found.path
 		}
@@ -36,7 +37,7 @@ func (l *loader) replace(c *Config, found *candidate, b Backend) {
 		if strings.EqualFold(name, b.Name) && !s.Replaced {
 			s.Replaced = true
 			c.Servers[name] = s
-			l.d.notef(found.at, found.path, "replaces the built-in server %s; rename the backend to have both", name)
+			l.d.Notef(found.at, found.path, "replaces the built-in server %s; rename the backend to have both", name)
 		}
 	}
 }
@@ -47,14 +48,14 @@ func (l *loader) backend(found *candidate) (b Backend, off bool) {
 	n := found.node
 	adapt(n)
 	d := &l.d
-	if e := n.get("enabled"); e != nil && e.fault == "" {
-		if on, ok := boolean(e.text); ok && !on {
-			d, off = &decoder{}, true
+	if e := n.Get("enabled"); e != nil && e.Fault == "" {
+		if on, ok := tree.Boolean(e.Text); ok && !on {
+			d, off = &tree.Decoder{}, true
 		}
 	}
 	b.Name, b.Origin = found.name, found.at.Layer
 	// What other programs keep in the same block and what has no meaning here.
-	d.structure(reflect.ValueOf(&b).Elem(), n, found.path,
+	d.Struct(reflect.ValueOf(&b).Elem(), n, found.path,
 		"disabled", "description", "autoApprove", "alwaysAllow", "gallery", "version", "icon")
 	if off {
 		return b, true
@@ -64,86 +65,86 @@ func (l *loader) backend(found *candidate) (b Backend, off bool) {
 }
 
 // adapt turns other programs' words into ours.
-func adapt(n *node) {
-	if off := n.get("disabled"); off != nil && n.get("enabled") == nil && off.kind == textKind {
-		if v, ok := boolean(off.text); ok {
+func adapt(n *tree.Node) {
+	if off := n.Get("disabled"); off != nil && n.Get("enabled") == nil && off.Kind == tree.Scalar {
+		if v, ok := tree.Boolean(off.Text); ok {
 			text := "true"
 			if v {
 				text = "false"
 			}
-			n.put("enabled", textNode(text, off.at))
+			n.Put("enabled", tree.NewText(text, off.At))
 		}
 	}
 	for _, key := range []string{"type", "transport"} {
-		t := n.get(key)
-		if t == nil || t.kind != textKind {
+		t := n.Get(key)
+		if t == nil || t.Kind != tree.Scalar {
 			continue
 		}
-		if squash(t.text) == "streamablehttp" {
-			t.text = TypeHTTP
+		if tree.Squash(t.Text) == "streamablehttp" {
+			t.Text = TypeHTTP
 		}
 	}
 }
 
 func (l *loader) checkName(at Place, path, name string) {
 	if err := CheckName(name); err != nil {
-		l.d.failf(at, path, "%s", err)
+		l.d.Failf(at, path, "%s", err)
 	}
 }
 
 func (l *loader) checkBackend(found *candidate, b *Backend) {
 	at := func(key string) Place {
-		if n := found.node.get(key); n != nil {
-			return n.at
+		if n := found.node.Get(key); n != nil {
+			return n.At
 		}
 		return found.at
 	}
 	l.checkName(found.at, found.path, b.Name)
 	if b.Prefix != nil && *b.Prefix != "" {
-		l.checkName(at("prefix"), under(found.path, "prefix"), *b.Prefix)
+		l.checkName(at("prefix"), tree.Under(found.path, "prefix"), *b.Prefix)
 	}
 	if b.Concurrency < 0 {
-		l.d.failf(at("concurrency"), under(found.path, "concurrency"), "must be at least 1, or left out")
+		l.d.Failf(at("concurrency"), tree.Under(found.path, "concurrency"), "must be at least 1, or left out")
 	}
 	// A value that could not be made is reported already; it still counts as given.
-	command, remote := found.node.get("command") != nil, found.node.get("url") != nil
+	command, remote := found.node.Get("command") != nil, found.node.Get("url") != nil
 	switch {
 	case command && remote:
-		l.d.failf(found.at, found.path, "has both command and url; keep one of them")
+		l.d.Failf(found.at, found.path, "has both command and url; keep one of them")
 	case command:
 		l.checkCommand(found, b, at)
 	case remote:
 		l.checkRemote(found, b, at)
 	default:
-		l.d.failf(found.at, found.path, "has neither command nor url; add the program to run or the address of the server")
+		l.d.Failf(found.at, found.path, "has neither command nor url; add the program to run or the address of the server")
 	}
 }
 
 func (l *loader) checkCommand(found *candidate, b *Backend, at func(string) Place) {
 	if b.Type != "" && b.Type != TypeStdio {
-		l.d.failf(at("type"), under(found.path, "type"), "a command is spoken to over stdio; remove type, or set url instead of command")
+		l.d.Failf(at("type"), tree.Under(found.path, "type"), "a command is spoken to over stdio; remove type, or set url instead of command")
 	}
 	b.Type = TypeStdio
-	if b.Command == "" && found.node.get("command").fault == "" {
-		l.d.failf(at("command"), under(found.path, "command"), "is empty; name the program to run")
+	if b.Command == "" && found.node.Get("command").Fault == "" {
+		l.d.Failf(at("command"), tree.Under(found.path, "command"), "is empty; name the program to run")
 	}
 	for _, key := range []string{"headers", "token"} {
-		if found.node.get(key) != nil {
-			l.d.notef(at(key), under(found.path, key), "is for a url only and ignored here; give the command its secrets in env")
+		if found.node.Get(key) != nil {
+			l.d.Notef(at(key), tree.Under(found.path, key), "is for a url only and ignored here; give the command its secrets in env")
 		}
 	}
 	for name := range b.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
-			l.d.failf(at("env"), under(found.path, "env"), "%q is no name of a variable", name)
+			l.d.Failf(at("env"), tree.Under(found.path, "env"), "%q is no name of a variable", name)
 		}
 	}
 	if b.Cwd == "" {
 		b.Cwd = l.base
 	}
-	b.Cwd = absolute(b.Cwd, l.base)
+	b.Cwd = tree.Absolute(b.Cwd, l.base)
 	// A name without a slash is looked up in PATH; ./server.js is meant from the file.
 	if strings.ContainsRune(b.Command, filepath.Separator) {
-		b.Command = absolute(b.Command, b.Cwd)
+		b.Command = tree.Absolute(b.Command, b.Cwd)
 	}
 	l.envFile(found, b, at)
 }
@@ -153,17 +154,15 @@ func (l *loader) envFile(found *candidate, b *Backend, at func(string) Place) {
 		return
 	}
 	place := at("env_file")
-	b.EnvFile = absolute(b.EnvFile, l.base)
-	data, err := readFile(b.EnvFile)
+	b.EnvFile = tree.Absolute(b.EnvFile, l.base)
+	data, err := tree.ReadFile(b.EnvFile)
 	if err != nil {
-		l.d.failf(place, under(found.path, "env_file"), "file %s; create it or remove the setting", fileReason(err))
+		l.d.Failf(place, tree.Under(found.path, "env_file"), "file %s; create it or remove the setting", tree.FileReason(err))
 		return
 	}
-	if !slices.Contains(l.env.files, b.EnvFile) {
-		l.env.files = append(l.env.files, b.EnvFile)
-	}
-	vars, faults := dotenv(b.EnvFile, data)
-	l.d.faults = append(l.d.faults, faults...)
+	l.env.Read(b.EnvFile)
+	vars, faults := tree.Dotenv(b.EnvFile, data)
+	l.d.Faults = append(l.d.Faults, faults...)
 	for name, v := range vars {
 		if _, set := b.Env[name]; set {
 			continue
@@ -171,20 +170,20 @@ func (l *loader) envFile(found *candidate, b *Backend, at func(string) Place) {
 		if b.Env == nil {
 			b.Env = map[string]secret.String{}
 		}
-		b.Env[name] = secret.New(v.value)
+		b.Env[name] = secret.New(v.Text)
 	}
 }
 
 func (l *loader) checkRemote(found *candidate, b *Backend, at func(string) Place) {
 	for _, key := range []string{"args", "env", "env_file", "cwd", "interactive"} {
-		if found.node.get(key) != nil {
-			l.d.notef(at(key), under(found.path, key), "is for a command only and ignored here")
+		if found.node.Get(key) != nil {
+			l.d.Notef(at(key), tree.Under(found.path, key), "is for a command only and ignored here")
 		}
 	}
 	l.checkURL(found, b, at("url"))
 	switch b.Type {
 	case TypeStdio:
-		l.d.failf(at("type"), under(found.path, "type"), "a url is spoken to over http or sse; remove type, or set command instead of url")
+		l.d.Failf(at("type"), tree.Under(found.path, "type"), "a url is spoken to over http or sse; remove type, or set command instead of url")
 	case "":
 		b.Type = TypeHTTP
 		if strings.HasSuffix(strings.TrimSuffix(pathOf(b.URL), "/"), "/sse") {
@@ -192,20 +191,20 @@ func (l *loader) checkRemote(found *candidate, b *Backend, at func(string) Place
 		}
 	}
 	for name, value := range b.Headers {
-		path := under(found.path, "headers."+name)
+		path := tree.Under(found.path, "headers."+name)
 		switch {
 		case !token.MatchString(name):
-			l.d.failf(at("headers"), path, "is no name of an HTTP header; use letters, digits and -")
+			l.d.Failf(at("headers"), path, "is no name of an HTTP header; use letters, digits and -")
 		case slices.Contains(ownHeaders(), strings.ToLower(name)):
-			l.d.failf(at("headers"), path, "is set by Drawbridge itself; remove it")
+			l.d.Failf(at("headers"), path, "is set by Drawbridge itself; remove it")
 		case strings.ContainsAny(value.Reveal(), "\r\n\x00"):
-			l.d.failf(at("headers"), path, "holds a line break, which no header may; check the end of the value")
+			l.d.Failf(at("headers"), path, "holds a line break, which no header may; check the end of the value")
 		case strings.EqualFold(name, "Authorization") && !b.Token.Empty():
-			l.d.failf(at("headers"), path, "is set beside token; keep one of them")
+			l.d.Failf(at("headers"), path, "is set beside token; keep one of them")
 		}
 	}
 	if strings.ContainsAny(b.Token.Reveal(), " \r\n\t\x00") {
-		l.d.failf(at("token"), under(found.path, "token"), `holds a space or line break; give the token alone, without "Bearer"`)
+		l.d.Failf(at("token"), tree.Under(found.path, "token"), `holds a space or line break; give the token alone, without "Bearer"`)
 	}
 }
 
@@ -217,21 +216,21 @@ func ownHeaders() []string {
 
 // checkURL checks the address and gives one without a path its /mcp.
 func (l *loader) checkURL(found *candidate, b *Backend, at Place) {
-	path := under(found.path, "url")
-	n := found.node.get("url")
-	if n.fault != "" || n.kind != textKind {
+	path := tree.Under(found.path, "url")
+	n := found.node.Get("url")
+	if n.Fault != "" || n.Kind != tree.Scalar {
 		return
 	}
 	u, err := url.Parse(strings.TrimSpace(b.URL))
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		l.d.failf(at, path, "%q is no http or https address; write for example https://example.com/mcp", showable(n))
+		l.d.Failf(at, path, "%q is no http or https address; write for example https://example.com/mcp", tree.Showable(n))
 		return
 	case u.User != nil:
-		l.d.failf(at, path, "holds a user name or password; move it to headers or token")
+		l.d.Failf(at, path, "holds a user name or password; move it to headers or token")
 		return
 	case u.Fragment != "":
-		l.d.failf(at, path, "%q has a # part, which is never sent; remove it", showable(n))
+		l.d.Failf(at, path, "%q has a # part, which is never sent; remove it", tree.Showable(n))
 		return
 	}
 	if u.Path == "" || u.Path == "/" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"drawbridge/internal/config/tree"
 	"drawbridge/internal/secret"
 )
 
@@ -56,28 +57,28 @@ func (l *loader) checkLimits(c *Config) {
 		}
 	}
 	if c.Limits.CallTimeout > 290*time.Second {
-		l.d.notef(l.placeOf("limits.call_timeout"), "limits.call_timeout", "claude.ai ends calls after 300 seconds, whatever is set here")
+		l.d.Notef(l.placeOf("limits.call_timeout"), "limits.call_timeout", "claude.ai ends calls after 300 seconds, whatever is set here")
 	}
 }
 
 // bad reports a fault of a setting at the place that set it.
 func (l *loader) bad(path, format string, args ...any) {
-	l.d.failf(l.placeOf(path), path, format, args...)
+	l.d.Failf(l.placeOf(path), path, format, args...)
 }
 
 // placeOf is where the winner of a setting stands.
 func (l *loader) placeOf(path string) Place {
 	n := l.root
 	for key := range strings.SplitSeq(path, ".") {
-		if n = n.get(key); n == nil {
+		if n = n.Get(key); n == nil {
 			return Place{Layer: LayerDefault}
 		}
 	}
-	return n.at
+	return n.At
 }
 
 func (l *loader) failed(path string) bool {
-	for _, f := range l.d.faults {
+	for _, f := range l.d.Faults {
 		if f.Path == path {
 			return true
 		}
@@ -117,7 +118,7 @@ func (l *loader) checkIssuer(c *Config) {
 		return
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		l.d.notef(l.placeOf("issuer_url"), "issuer_url", "is plain http: passwords and tokens cross the network readably; use https where others can listen")
+		l.d.Notef(l.placeOf("issuer_url"), "issuer_url", "is plain http: passwords and tokens cross the network readably; use https where others can listen")
 	}
 	c.IssuerURL = u.Scheme + "://" + strings.ToLower(u.Host)
 }
@@ -140,7 +141,7 @@ func (l *loader) checkStore(c *Config) {
 		if strings.HasPrefix(rest, "//") {
 			rest = "/" + strings.TrimLeft(rest, "/")
 		}
-		c.Store = secret.New("sqlite:" + filepath.Clean(absolute(rest, l.dir)))
+		c.Store = secret.New("sqlite:" + filepath.Clean(tree.Absolute(rest, l.dir)))
 	default:
 		l.bad("store", "is neither postgres://USER:PASSWORD@HOST/DATABASE nor sqlite:PATH; write one of them, or leave it out for SQLite in the state directory")
 	}

@@ -14,9 +14,15 @@ package config
 
 import (
 	"encoding"
+	"fmt"
+	"math"
 	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
+	"drawbridge/internal/config/tree"
 	"drawbridge/internal/secret"
 )
 
@@ -79,7 +85,7 @@ type Config struct {
 
 	file    string
 	files   []string
-	entries []entry
+	entries []tree.Entry
 }
 
 // OAuth holds the settings of signing in.
@@ -152,39 +158,48 @@ func (c *Config) Backend(name string) (Backend, bool) {
 	return Backend{}, false
 }
 
-// Notice is something the user should know that does not prevent a start.
-type Notice struct {
-	At   Place
-	Path string // setting, such as backends.github.url; may be ""
-	Text string
-}
+// What Load reports, and where values stand.
+type (
+	Fault  = tree.Fault
+	Notice = tree.Notice
+	Place  = tree.Place
+	Layer  = tree.Layer
+)
 
-func (n Notice) String() string { return join(n.At, n.Path, n.Text) }
-
-// Fault is one thing that prevents a start: where it stands, which setting, and
-// what to write instead. Load joins all of them.
-type Fault struct {
-	At   Place
-	Path string // setting, such as backends.github.url; may be ""
-	Text string
-}
-
-func (f *Fault) Error() string { return join(f.At, f.Path, f.Text) }
-
-func join(at Place, path, text string) string {
-	if s := at.String(); s != "" && path != "" {
-		return s + ": " + path + ": " + text
-	} else if s != "" {
-		return s + ": " + text
-	}
-	if path != "" {
-		return path + ": " + text
-	}
-	return text
-}
+// The layers, weakest first.
+const (
+	LayerDefault = tree.LayerDefault
+	LayerFile    = tree.LayerFile
+	LayerEnv     = tree.LayerEnv // the environment or .env
+	LayerFlag    = tree.LayerFlag
+	LayerStore   = tree.LayerStore
+)
 
 // Bytes is a size in bytes, written as a number with or without a unit (KiB, MiB,
 // GiB; KB, MB and GB are read as the same).
 type Bytes int64
 
 var _ encoding.TextUnmarshaler = (*Bytes)(nil)
+
+var sizeText = regexp.MustCompile(`^([0-9]{1,12}) ?(?i:([KMGT]?)i?B?)$`)
+
+// UnmarshalText reads 8388608, 8MiB or 8 MB. Both kinds of unit count in 1024s.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	m := sizeText.FindStringSubmatch(string(text))
+	if m == nil {
+		return fmt.Errorf("is not a size; write for example 8MiB")
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		return fmt.Errorf("is not a size; write for example 8MiB")
+	}
+	shift := 10 * (strings.Index("KMGT", strings.ToUpper(m[2])) + 1)
+	if m[2] == "" {
+		shift = 0
+	}
+	if n > math.MaxInt64>>shift {
+		return fmt.Errorf("is more than any machine has; write for example 8MiB")
+	}
+	*b = Bytes(n << shift)
+	return nil
+}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"drawbridge/internal/secret"
+	"drawbridge/internal/config/tree"
 )
 
 // Source is where the layers come from.
@@ -28,11 +27,11 @@ func Load(src Source) (*Config, []Notice, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find working directory: %w", err)
 	}
-	env, faults := newEnviron(src.Environ, dir)
-	l := &loader{env: env, dir: dir, base: dir, root: mapNode(Place{Layer: LayerFile}), servers: map[string]*node{}}
-	l.d.faults = faults
+	env, faults := tree.NewEnviron(src.Environ, dir)
+	l := &loader{env: env, dir: dir, base: dir, root: tree.NewMap(Place{Layer: LayerFile}), servers: map[string]*tree.Node{}}
+	l.d.Faults = faults
 	l.file(src.File)
-	(&expander{env: env, dir: l.base}).tree(l.root)
+	tree.Expand(l.root, env, l.base)
 
 	var c Config
 	l.blocks()
@@ -41,46 +40,35 @@ func Load(src Source) (*Config, []Notice, error) {
 	l.variables(reflect.TypeFor[Config](), "")
 	l.flags(src.Flags)
 	l.unknownVariables()
-	l.d.structure(reflect.ValueOf(&c).Elem(), l.root, "",
+	l.d.Struct(reflect.ValueOf(&c).Elem(), l.root, "",
 		"$schema", "inputs") // for editors: ours, and VS Code's prompts
 	l.builtIns(&c)
 	l.backends(&c)
 	l.stateDir(&c)
 	l.check(&c)
 
+	if err := l.d.Err(); err != nil {
+		return nil, l.d.Notices, err
+	}
 	c.file = l.path
-	c.files = env.files
+	c.files = env.Files()
 	if l.path != "" {
-		c.files = slices.Insert(env.files, 0, l.path)
+		c.files = slices.Insert(slices.Clone(env.Files()), 0, l.path)
 	}
-	c.entries = l.d.entries
-	return &c, l.d.notices, l.d.err()
-}
-
-func (d *decoder) err() error {
-	if len(d.faults) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(d.faults, func(a, b *Fault) int {
-		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line))
-	})
-	errs := make([]error, len(d.faults))
-	for i, f := range d.faults {
-		errs[i] = f
-	}
-	return errors.Join(errs...)
+	c.entries = l.d.Entries
+	return &c, l.d.Notices, nil
 }
 
 // loader carries one Load through its steps.
 type loader struct {
-	d       decoder
-	env     *environ
+	d       tree.Decoder
+	env     *tree.Environ
 	dir     string // working directory
 	base    string // where relative paths in the file start
 	path    string // the file that was read, absolute; or ""
-	root    *node
+	root    *tree.Node
 	found   []*candidate
-	servers map[string]*node // settings of built-in servers
+	servers map[string]*tree.Node // settings of built-in servers
 }
 
 // file reads the configuration file into root.
@@ -88,8 +76,8 @@ func (l *loader) file(name string) {
 	asked := name != ""
 	at := Place{Layer: LayerFlag, Name: "--config"}
 	if !asked {
-		if n := l.env.lookup("DRAWBRIDGE_CONFIG"); n != nil {
-			name, at, asked = n.text, n.at, true
+		if n := l.env.Lookup("DRAWBRIDGE_CONFIG"); n != nil {
+			name, at, asked = n.Text, n.At, true
 		}
 	}
 	if !asked {
@@ -97,28 +85,28 @@ func (l *loader) file(name string) {
 			return
 		}
 	}
-	path := absolute(name, l.dir)
-	data, err := readFile(path)
+	path := tree.Absolute(name, l.dir)
+	data, err := tree.ReadFile(path)
 	if err != nil {
 		if asked || !errors.Is(err, fs.ErrNotExist) {
-			l.d.failf(at, "", "configuration file %s %s; correct the path, or leave it out to start without one", name, fileReason(err))
+			l.d.Failf(at, "", "configuration file %s %s; correct the path, or leave it out to start without one", name, tree.FileReason(err))
 		}
 		return
 	}
 	l.path, l.base = path, folderOf(path)
-	root, faults := parse(name, data)
+	root, faults := tree.Parse(name, data)
 	l.root = root
-	l.d.faults = append(l.d.faults, faults...)
+	l.d.Faults = append(l.d.Faults, faults...)
 }
 
 // usualFile is where a file is looked for when none was named.
 func (l *loader) usualFile() string {
-	home, ok := l.env.value("XDG_CONFIG_HOME")
+	home, ok := l.env.Value("XDG_CONFIG_HOME")
 	if !ok || !filepath.IsAbs(home) {
-		if l.env.home() == "" {
+		if l.env.Home() == "" {
 			return ""
 		}
-		home = filepath.Join(l.env.home(), ".config")
+		home = filepath.Join(l.env.Home(), ".config")
 	}
 	return filepath.Join(home, "drawbridge", "config.yaml")
 }
@@ -136,19 +124,15 @@ func folderOf(file string) string {
 
 // variables lays the environment over the file, by the env tags of Config.
 func (l *loader) variables(t reflect.Type, path string) {
-	fields(t, func(_ int, key string, field reflect.StructField) {
-		at := under(path, key)
+	tree.Fields(t, func(_ int, key string, field reflect.StructField) {
+		at := tree.Under(path, key)
 		name := field.Tag.Get("env")
 		if name == "" {
 			l.variables(field.Type, at)
 			return
 		}
-		read := l.env.lookup
-		if field.Type == reflect.TypeFor[secret.String]() {
-			read = l.env.secret
-		}
-		if n := read(name); n != nil {
-			l.root.set(at, n)
+		if n := l.env.Secret(name); n != nil {
+			l.root.Set(at, n)
 		}
 	})
 }
@@ -156,25 +140,25 @@ func (l *loader) variables(t reflect.Type, path string) {
 func (l *loader) flags(flags map[string]string) {
 	for name, value := range flags {
 		at := Place{Layer: LayerFlag, Name: "--" + name}
-		l.root.set(strings.ReplaceAll(name, "-", "_"), textNode(value, at))
+		l.root.Set(strings.ReplaceAll(name, "-", "_"), tree.NewText(value, at))
 	}
 }
 
 // unknownVariables warns of variables that carry our name but mean nothing.
 func (l *loader) unknownVariables() {
 	for _, client := range []string{"DRAWBRIDGE_CONFIG", "DRAWBRIDGE_KEY", "DRAWBRIDGE_URL"} {
-		l.env.used[client] = true // read by the commands that call a running server
+		l.env.Lookup(client) // read by the commands that call a running server
 	}
 	var known []string
-	for name := range l.env.used {
+	for name := range l.env.AskedFor() {
 		if strings.HasPrefix(name, "DRAWBRIDGE_") {
 			known = append(known, name)
 		}
 	}
 	slices.Sort(known)
-	for _, name := range l.env.names() {
-		if strings.HasPrefix(name, "DRAWBRIDGE_") && !l.env.used[name] {
-			l.d.notef(Place{Layer: LayerEnv, Name: name}, "", "unknown variable%s; it is ignored", didYouMean(name, known))
+	for _, name := range l.env.Names() {
+		if strings.HasPrefix(name, "DRAWBRIDGE_") && !slices.Contains(known, name) {
+			l.d.Notef(Place{Layer: LayerEnv, Name: name}, "", "unknown variable%s; it is ignored", tree.DidYouMean(name, known))
 		}
 	}
 }
@@ -182,28 +166,28 @@ func (l *loader) unknownVariables() {
 // stateDir finds the state directory where nothing names one.
 func (l *loader) stateDir(c *Config) {
 	if c.StateDir != "" {
-		c.StateDir = absolute(c.StateDir, l.dir)
+		c.StateDir = tree.Absolute(c.StateDir, l.dir)
 		return
 	}
 	at := Place{Layer: LayerEnv, Name: "STATE_DIRECTORY"}
-	dir, _ := l.env.value(at.Name)
+	dir, _ := l.env.Value(at.Name)
 	dir, _, _ = strings.Cut(dir, ":") // systemd lists several
 	if !filepath.IsAbs(dir) {
 		at.Name = "XDG_STATE_HOME"
-		if dir, _ = l.env.value(at.Name); filepath.IsAbs(dir) {
+		if dir, _ = l.env.Value(at.Name); filepath.IsAbs(dir) {
 			dir = filepath.Join(dir, "drawbridge")
 		}
 	}
 	if !filepath.IsAbs(dir) {
 		at = Place{Layer: LayerDefault}
-		if dir = l.env.home(); filepath.IsAbs(dir) {
+		if dir = l.env.Home(); filepath.IsAbs(dir) {
 			dir = filepath.Join(dir, ".local", "state", "drawbridge")
 		}
 	}
 	if !filepath.IsAbs(dir) {
-		l.d.failf(Place{}, "state_dir", "there is no home folder to keep state in; set --state-dir or DRAWBRIDGE_STATE_DIR")
+		l.d.Failf(Place{}, "state_dir", "there is no home folder to keep state in; set --state-dir or DRAWBRIDGE_STATE_DIR")
 		return
 	}
 	c.StateDir = dir
-	l.d.entries = append(l.d.entries, entry{"state_dir", dir, at})
+	l.d.Entries = append(l.d.Entries, tree.Entry{Path: "state_dir", Shown: dir, At: at})
 }

@@ -1,4 +1,4 @@
-package config
+package tree
 
 import (
 	"bytes"
@@ -21,23 +21,23 @@ const (
 	maxNodes = 100_000 // counted after aliases are followed
 )
 
-// parse reads a configuration file. Both formats end in the same nodes; JSON is
+// Parse reads a configuration file. Both formats end in the same nodes; JSON is
 // not handed to the YAML parser because that knows neither comments nor \ud83d\ude00.
-func parse(file string, data []byte) (*node, []*Fault) {
+func Parse(file string, data []byte) (*Node, []*Fault) {
 	p := &parser{file: file}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	var root *node
+	var root *Node
 	if looksJSON(file, data) {
 		root = p.json(data)
 	} else {
 		root = p.yaml(data)
 	}
-	if root == nil || root.kind == nullKind {
-		root = mapNode(Place{Layer: LayerFile, File: file})
+	if root == nil || root.Kind == Null {
+		root = NewMap(Place{Layer: LayerFile, File: file})
 	}
-	if root.kind != mapKind {
-		p.failf(root.at, "this is %s, but a configuration is a mapping of settings such as listen: 127.0.0.1:4444", root.kind)
-		root = mapNode(root.at)
+	if root.Kind != Map {
+		p.failf(root.At, "this is %s, but a configuration is a mapping of settings such as listen: 127.0.0.1:4444", root.Kind)
+		root = NewMap(root.At)
 	}
 	return root, p.faults
 }
@@ -81,18 +81,18 @@ func (p *parser) room(at Place, depth int) bool {
 }
 
 // add appends a member unless its name is there already.
-func (p *parser) add(n *node, name string, at Place, v *node) {
+func (p *parser) add(n *Node, name string, at Place, v *Node) {
 	if v == nil {
 		return
 	}
-	if i := slices.IndexFunc(n.members, func(m *member) bool { return m.name == name }); i >= 0 {
-		p.failf(at, "%q stands here a second time (first on line %d); remove one of them", name, n.members[i].at.Line)
+	if i := slices.IndexFunc(n.Members, func(m *Member) bool { return m.Name == name }); i >= 0 {
+		p.failf(at, "%q stands here a second time (first on line %d); remove one of them", name, n.Members[i].At.Line)
 		return
 	}
-	n.members = append(n.members, &member{name: name, at: at, value: v})
+	n.Members = append(n.Members, &Member{Name: name, At: at, Value: v})
 }
 
-func (p *parser) yaml(data []byte) *node {
+func (p *parser) yaml(data []byte) *Node {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		p.failf(Place{Layer: LayerFile, File: p.file}, "is not readable as YAML; save it as UTF-8 text")
@@ -129,7 +129,7 @@ func (p *parser) at(line, col int) Place {
 	return Place{Layer: LayerFile, File: p.file, Line: line, Col: col}
 }
 
-func (p *parser) fromYAML(y *yaml.Node, depth int) *node {
+func (p *parser) fromYAML(y *yaml.Node, depth int) *Node {
 	at := p.at(y.Line, y.Column)
 	if !p.room(at, depth) {
 		return nil
@@ -140,14 +140,14 @@ func (p *parser) fromYAML(y *yaml.Node, depth int) *node {
 		return p.fromYAML(y.Alias, depth+1)
 	case yaml.ScalarNode:
 		if y.ShortTag() == "!!null" {
-			return &node{kind: nullKind, at: at}
+			return &Node{Kind: Null, At: at}
 		}
-		return textNode(y.Value, at)
+		return NewText(y.Value, at)
 	case yaml.SequenceNode:
-		n := &node{kind: listKind, at: at}
+		n := &Node{Kind: List, At: at}
 		for _, c := range y.Content {
 			if item := p.fromYAML(c, depth+1); item != nil {
-				n.items = append(n.items, item)
+				n.Items = append(n.Items, item)
 			}
 		}
 		return n
@@ -157,18 +157,18 @@ func (p *parser) fromYAML(y *yaml.Node, depth int) *node {
 	return nil
 }
 
-func (p *parser) yamlMap(y *yaml.Node, at Place, depth int) *node {
-	n := mapNode(at)
-	var merges []*node
+func (p *parser) yamlMap(y *yaml.Node, at Place, depth int) *Node {
+	n := NewMap(at)
+	var merges []*Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key, keyAt := y.Content[i], p.at(y.Content[i].Line, y.Content[i].Column)
 		v := p.fromYAML(y.Content[i+1], depth+1)
 		switch {
 		case key.ShortTag() == "!!merge":
-			if v != nil && v.kind == mapKind {
+			if v != nil && v.Kind == Map {
 				merges = append(merges, v)
 			} else if v != nil {
-				merges = append(merges, v.items...)
+				merges = append(merges, v.Items...)
 			}
 		case key.Kind != yaml.ScalarNode:
 			p.failf(keyAt, "a key must be a plain word; write name: value")
@@ -177,16 +177,16 @@ func (p *parser) yamlMap(y *yaml.Node, at Place, depth int) *node {
 		}
 	}
 	for _, m := range merges {
-		for _, inherited := range m.members {
-			if n.get(inherited.name) == nil {
-				n.members = append(n.members, inherited)
+		for _, inherited := range m.Members {
+			if n.Get(inherited.Name) == nil {
+				n.Members = append(n.Members, inherited)
 			}
 		}
 	}
 	return n
 }
 
-func (p *parser) json(data []byte) *node {
+func (p *parser) json(data []byte) *Node {
 	v, err := hujson.Parse(data)
 	if err != nil {
 		// hujson's text holds line and column, and at most one character of the file.
@@ -211,14 +211,14 @@ func (p *parser) offset(o int) Place {
 	return p.at(line+1, o-start+1)
 }
 
-func (p *parser) fromJSON(v *hujson.Value, depth int) *node {
+func (p *parser) fromJSON(v *hujson.Value, depth int) *Node {
 	at := p.offset(v.StartOffset)
 	if !p.room(at, depth) {
 		return nil
 	}
 	switch t := v.Value.(type) {
 	case *hujson.Object:
-		n := mapNode(at)
+		n := NewMap(at)
 		for i := range t.Members {
 			m := &t.Members[i]
 			if name, ok := m.Name.Value.(hujson.Literal); ok {
@@ -227,18 +227,18 @@ func (p *parser) fromJSON(v *hujson.Value, depth int) *node {
 		}
 		return n
 	case *hujson.Array:
-		n := &node{kind: listKind, at: at}
+		n := &Node{Kind: List, At: at}
 		for i := range t.Elements {
 			if item := p.fromJSON(&t.Elements[i], depth+1); item != nil {
-				n.items = append(n.items, item)
+				n.Items = append(n.Items, item)
 			}
 		}
 		return n
 	case hujson.Literal:
 		if t.Kind() == 'n' {
-			return &node{kind: nullKind, at: at}
+			return &Node{Kind: Null, At: at}
 		}
-		return textNode(unquote(t), at)
+		return NewText(unquote(t), at)
 	}
 	return nil
 }

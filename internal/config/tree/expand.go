@@ -1,45 +1,43 @@
-package config
+package tree
 
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// expander replaces ${...} in what the file says. It goes over a text once: what
-// a variable holds is never looked at again.
-type expander struct {
-	env *environ
-	dir string // relative ${file:...} start here
+// Expand replaces ${...} in every text below n, once: what a variable holds is
+// never looked at again. A relative ${file:...} starts in dir. A fault stays with
+// its node, so that a value that the environment replaces, or a backend that is
+// switched off, may refer to variables that are not set.
+func Expand(n *Node, env *Environ, dir string) {
+	x := expander{env, dir}
+	x.tree(n)
 }
 
-// tree expands every text below n. A fault stays with its node, so that a value
-// that the environment replaces, or a backend that is switched off, may refer to
-// variables that are not set.
-func (x *expander) tree(n *node) {
-	if n == nil {
-		return
-	}
-	for _, item := range n.items {
+type expander struct {
+	env *Environ
+	dir string
+}
+
+func (x *expander) tree(n *Node) {
+	for _, item := range n.Items {
 		x.tree(item)
 	}
-	for _, m := range n.members {
-		x.tree(m.value)
+	for _, m := range n.Members {
+		x.tree(m.Value)
 	}
-	if n.kind != textKind || n.written != "" || !strings.Contains(n.text, "$") {
+	if n.Kind != Scalar || n.Written != "" || !strings.Contains(n.Text, "$") {
 		return
 	}
-	text, err := x.text(n.text)
+	text, err := x.text(n.Text)
 	if err != nil {
-		n.fault = err.Error()
+		n.Fault = err.Error()
 	}
-	n.written, n.text = n.text, text
+	n.Written, n.Text = n.Text, text
 }
 
 func (x *expander) text(s string) (string, error) {
@@ -88,7 +86,7 @@ func (x *expander) one(expr string) (string, error) {
 	if !variable.MatchString(name) {
 		return "", fmt.Errorf("${%s} is not a variable; write ${NAME}, ${NAME:-default} or ${file:/path}, or $$ for a dollar sign", expr)
 	}
-	v, ok := x.env.value(name)
+	v, ok := x.env.Value(name)
 	switch {
 	case hasDefault && v == "":
 		return def, nil
@@ -97,51 +95,7 @@ func (x *expander) one(expr string) (string, error) {
 	case name == "workspaceFolder": // Cursor and VS Code: the project the file belongs to
 		return x.dir, nil
 	case name == "userHome":
-		return x.env.home(), nil
+		return x.env.Home(), nil
 	}
 	return "", fmt.Errorf("variable %[1]s is not set; set it in the environment or .env, or write ${%[1]s:-default}", name)
-}
-
-// errNotFile is for paths such as /dev/zero that have no end.
-var errNotFile = errors.New("not a regular file")
-
-// readFile reads a regular file of at most maxFile bytes.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotFile
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxFile)
-	}
-	return data, err
-}
-
-// fileReason says in the user's words why a file could not be read.
-func fileReason(err error) string {
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "does not exist"
-	case errors.Is(err, os.ErrPermission):
-		return "may not be read by this user"
-	case errors.Is(err, errNotFile):
-		return "is not a regular file"
-	}
-	return "cannot be read"
-}
-
-func absolute(path, dir string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }

@@ -1,16 +1,16 @@
-package config
+package tree
 
 import (
 	"fmt"
 	"strings"
 )
 
-// dotenv reads NAME=VALUE lines: comments, an optional export, '...' taken as it
+// Dotenv reads NAME=VALUE lines: comments, an optional export, '...' taken as it
 // stands, "..." with \n, \" and \\, and unquoted values up to a # after a space.
 // Quoted values may span lines. A $ is an ordinary character, as in Docker's
 // env files.
-func dotenv(file string, data []byte) (map[string]envVar, []*Fault) {
-	vars := map[string]envVar{}
+func Dotenv(file string, data []byte) (map[string]*Node, []*Fault) {
+	vars := map[string]*Node{}
 	var faults []*Fault
 	rest, line := strings.TrimPrefix(string(data), "\ufeff"), 0
 	for rest != "" {
@@ -40,7 +40,7 @@ func dotenv(file string, data []byte) (map[string]envVar, []*Fault) {
 		line += strings.Count(rest[:used], "\n")
 		rest = rest[used:]
 		at.Name = name
-		vars[name] = envVar{value: value, at: at}
+		vars[name] = NewText(value, at)
 	}
 	return vars, faults
 }

@@ -1,4 +1,4 @@
-package config
+package tree
 
 import "strconv"
 
@@ -39,4 +39,35 @@ func (p Place) String() string {
 		}
 	}
 	return s
+}
+
+// Notice is something the user should know that does not prevent a start.
+type Notice struct {
+	At   Place
+	Path string // setting, such as backends.github.url; may be ""
+	Text string
+}
+
+func (n Notice) String() string { return join(n.At, n.Path, n.Text) }
+
+// Fault is one thing that prevents a start: where it stands, which setting, and
+// what to write instead. Load joins all of them.
+type Fault struct {
+	At   Place
+	Path string // setting, such as backends.github.url; may be ""
+	Text string
+}
+
+func (f *Fault) Error() string { return join(f.At, f.Path, f.Text) }
+
+func join(at Place, path, text string) string {
+	if s := at.String(); s != "" && path != "" {
+		return s + ": " + path + ": " + text
+	} else if s != "" {
+		return s + ": " + text
+	}
+	if path != "" {
+		return path + ": " + text
+	}
+	return text
 }

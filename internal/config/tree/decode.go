@@ -1,13 +1,14 @@
-package config
+package tree
 
 import (
+	"cmp"
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,30 +17,32 @@ import (
 	"drawbridge/internal/secret"
 )
 
-// decoder fills typed values from nodes. It never stops at a fault, so that the
+// Decoder fills typed values from nodes. It never stops at a fault, so that the
 // user sees all of them, and remembers where each value came from for Dump.
-type decoder struct {
-	faults  []*Fault
-	notices []Notice
-	entries []entry
+type Decoder struct {
+	Faults  []*Fault
+	Notices []Notice
+	Entries []Entry
 }
 
-// entry is one effective value as it may be shown.
-type entry struct {
-	path, shown string
-	at          Place
+// Entry is one effective value as it may be shown.
+type Entry struct {
+	Path, Shown string
+	At          Place
 }
 
-func (d *decoder) failf(at Place, path, format string, args ...any) {
-	d.faults = append(d.faults, &Fault{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
+// Failf reports a fault.
+func (d *Decoder) Failf(at Place, path, format string, args ...any) {
+	d.Faults = append(d.Faults, &Fault{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-func (d *decoder) notef(at Place, path, format string, args ...any) {
-	d.notices = append(d.notices, Notice{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
+// Notef reports a notice.
+func (d *Decoder) Notef(at Place, path, format string, args ...any) {
+	d.Notices = append(d.Notices, Notice{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// fields calls f for each field of a struct type that a user may set.
-func fields(t reflect.Type, f func(index int, key string, field reflect.StructField)) {
+// Fields calls f for each field of a struct type that a user may set.
+func Fields(t reflect.Type, f func(index int, key string, field reflect.StructField)) {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		if key := field.Tag.Get("json"); key != "" && key != "-" {
@@ -48,57 +51,58 @@ func fields(t reflect.Type, f func(index int, key string, field reflect.StructFi
 	}
 }
 
-// structure fills the struct v from the mapping n and reports keys that v does
+// Struct fills the struct v from the mapping n and reports keys that v does
 // not know; ignored ones are passed over in silence.
-func (d *decoder) structure(v reflect.Value, n *node, path string, ignored ...string) {
-	if n != nil && n.kind == nullKind {
+func (d *Decoder) Struct(v reflect.Value, n *Node, path string, ignored ...string) {
+	if n != nil && n.Kind == Null {
 		n = nil
 	}
-	if n != nil && n.kind != mapKind {
-		d.failf(n.at, path, "this is %s, but it takes a mapping of settings", n.kind)
+	if n != nil && n.Kind != Map {
+		d.Failf(n.At, path, "this is %s, but it takes a mapping of settings", n.Kind)
 		return
 	}
 	var keys []string
-	fields(v.Type(), func(i int, key string, field reflect.StructField) {
+	Fields(v.Type(), func(i int, key string, field reflect.StructField) {
 		keys = append(keys, key)
-		child := n.get(key)
+		child := n.Get(key)
 		if alias := field.Tag.Get("alias"); alias != "" {
 			ignored = append(ignored, alias)
-			if other := n.get(alias); child == nil && other != nil {
+			if other := n.Get(alias); child == nil && other != nil {
 				child = other
 			}
 		}
-		at := under(path, key)
+		at := Under(path, key)
 		if field.Type.Kind() == reflect.Struct && !texty(field.Type) {
-			d.structure(v.Field(i), child, at)
+			d.Struct(v.Field(i), child, at)
 			return
 		}
-		if child == nil || child.kind == nullKind {
+		if child == nil || child.Kind == Null {
 			def, ok := field.Tag.Lookup("default")
 			if !ok {
 				return
 			}
-			child = textNode(def, Place{Layer: LayerDefault})
+			child = NewText(def, Place{Layer: LayerDefault})
 		}
-		d.value(v.Field(i), child, at, field.Tag.Get("enum"))
+		d.Value(v.Field(i), child, at, field.Tag.Get("enum"))
 	})
 	d.unknown(n, path, keys, ignored)
 }
 
 // unknown warns of keys nobody reads.
-func (d *decoder) unknown(n *node, path string, keys, ignored []string) {
+func (d *Decoder) unknown(n *Node, path string, keys, ignored []string) {
 	if n == nil {
 		return
 	}
-	for _, m := range n.members {
-		if slices.Contains(keys, m.name) || slices.Contains(ignored, m.name) {
+	for _, m := range n.Members {
+		if slices.Contains(keys, m.Name) || slices.Contains(ignored, m.Name) {
 			continue
 		}
-		d.notef(m.at, under(path, m.name), "unknown setting%s; it is ignored", didYouMean(m.name, keys))
+		d.Notef(m.At, Under(path, m.Name), "unknown setting%s; it is ignored", DidYouMean(m.Name, keys))
 	}
 }
 
-func under(path, key string) string {
+// Under is the path of key below path.
+func Under(path, key string) string {
 	if path == "" {
 		return key
 	}
@@ -117,10 +121,10 @@ func texty(t reflect.Type) bool {
 	return t == secretType || t == durationType || t == prefixType || reflect.PointerTo(t).Implements(textUnmarshaler)
 }
 
-// value fills v from n by the type of v.
-func (d *decoder) value(v reflect.Value, n *node, path, enum string) {
-	if n.fault != "" {
-		d.failf(n.at, path, "%s", n.fault)
+// Value fills v from n by the type of v.
+func (d *Decoder) Value(v reflect.Value, n *Node, path, enum string) {
+	if n.Fault != "" {
+		d.Failf(n.At, path, "%s", n.Fault)
 		return
 	}
 	switch {
@@ -128,7 +132,7 @@ func (d *decoder) value(v reflect.Value, n *node, path, enum string) {
 		d.scalar(v, n, path, enum)
 	case v.Kind() == reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
-		d.value(p.Elem(), n, path, enum)
+		d.Value(p.Elem(), n, path, enum)
 		v.Set(p)
 	case v.Kind() == reflect.Slice:
 		d.list(v, n, path)
@@ -139,60 +143,60 @@ func (d *decoder) value(v reflect.Value, n *node, path, enum string) {
 	}
 }
 
-func (d *decoder) list(v reflect.Value, n *node, path string) {
-	items := n.items
-	if n.kind == textKind && n.at.Layer != LayerFile {
-		for part := range strings.FieldsFuncSeq(n.text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
-			items = append(items, textNode(part, n.at))
+func (d *Decoder) list(v reflect.Value, n *Node, path string) {
+	items := n.Items
+	if n.Kind == Scalar && n.At.Layer != LayerFile {
+		for part := range strings.FieldsFuncSeq(n.Text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+			items = append(items, NewText(part, n.At))
 		}
-	} else if n.kind != listKind {
-		d.failf(n.at, path, "this is %s, but it takes a list; write [a, b]", n.kind)
+	} else if n.Kind != List {
+		d.Failf(n.At, path, "this is %s, but it takes a list; write [a, b]", n.Kind)
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), 0, len(items))
 	for i, item := range items {
 		e := reflect.New(v.Type().Elem()).Elem()
-		d.value(e, item, path+"["+strconv.Itoa(i)+"]", "")
+		d.Value(e, item, path+"["+strconv.Itoa(i)+"]", "")
 		out = reflect.Append(out, e)
 	}
 	v.Set(out)
 }
 
-func (d *decoder) mapping(v reflect.Value, n *node, path string) {
-	if n.kind != mapKind {
-		d.failf(n.at, path, "this is %s, but it takes a mapping; write name: value lines", n.kind)
+func (d *Decoder) mapping(v reflect.Value, n *Node, path string) {
+	if n.Kind != Map {
+		d.Failf(n.At, path, "this is %s, but it takes a mapping; write name: value lines", n.Kind)
 		return
 	}
-	out := reflect.MakeMapWithSize(v.Type(), len(n.members))
-	for _, m := range n.members {
-		if m.value.kind == nullKind {
+	out := reflect.MakeMapWithSize(v.Type(), len(n.Members))
+	for _, m := range n.Members {
+		if m.Value.Kind == Null {
 			continue
 		}
 		e := reflect.New(v.Type().Elem()).Elem()
-		d.value(e, m.value, under(path, m.name), "")
-		out.SetMapIndex(reflect.ValueOf(m.name), e)
+		d.Value(e, m.Value, Under(path, m.Name), "")
+		out.SetMapIndex(reflect.ValueOf(m.Name), e)
 	}
 	v.Set(out)
 }
 
-func (d *decoder) scalar(v reflect.Value, n *node, path, enum string) {
-	if n.kind != textKind {
-		d.failf(n.at, path, "this is %s, but it takes a single value", n.kind)
+func (d *Decoder) scalar(v reflect.Value, n *Node, path, enum string) {
+	if n.Kind != Scalar {
+		d.Failf(n.At, path, "this is %s, but it takes a single value", n.Kind)
 		return
 	}
 	if v.Type() == secretType {
-		v.Set(reflect.ValueOf(secret.New(n.text)))
-		d.entries = append(d.entries, entry{path, secret.Mask, n.at})
+		v.Set(reflect.ValueOf(secret.New(n.Text)))
+		d.Entries = append(d.Entries, Entry{path, secret.Mask, n.At})
 		return
 	}
-	d.entries = append(d.entries, entry{path, showable(n), n.at})
-	if problem := setScalar(v, n.text); problem != "" {
-		d.failf(n.at, path, "%q %s", showable(n), problem)
+	d.Entries = append(d.Entries, Entry{path, Showable(n), n.At})
+	if problem := setScalar(v, n.Text); problem != "" {
+		d.Failf(n.At, path, "%q %s", Showable(n), problem)
 		return
 	}
-	if enum != "" && n.text != "" && !slices.Contains(strings.Split(enum, ","), n.text) {
-		d.failf(n.at, path, "%q is not known%s; use one of %s", showable(n),
-			didYouMean(n.text, strings.Split(enum, ",")), strings.ReplaceAll(enum, ",", ", "))
+	if enum != "" && n.Text != "" && !slices.Contains(strings.Split(enum, ","), n.Text) {
+		d.Failf(n.At, path, "%q is not known%s; use one of %s", Showable(n),
+			DidYouMean(n.Text, strings.Split(enum, ",")), strings.ReplaceAll(enum, ",", ", "))
 	}
 }
 
@@ -221,7 +225,7 @@ func setScalar(v reflect.Value, text string) string {
 	case reflect.String:
 		v.SetString(text)
 	case reflect.Bool:
-		b, ok := boolean(text)
+		b, ok := Boolean(text)
 		v.SetBool(b)
 		if !ok {
 			return "is neither true nor false"
@@ -238,7 +242,8 @@ func setScalar(v reflect.Value, text string) string {
 	return ""
 }
 
-func boolean(text string) (value, ok bool) {
+// Boolean reads true and false in the words people use.
+func Boolean(text string) (value, ok bool) {
 	switch strings.ToLower(text) {
 	case "true", "yes", "on", "1":
 		return true, true
@@ -279,36 +284,13 @@ func network(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-var sizeText = regexp.MustCompile(`^([0-9]{1,12}) ?(?i:([KMGT]?)i?B?)$`)
-
-// UnmarshalText reads 8388608, 8MiB or 8 MB. Both kinds of unit count in 1024s.
-func (b *Bytes) UnmarshalText(text []byte) error {
-	m := sizeText.FindStringSubmatch(string(text))
-	if m == nil {
-		return fmt.Errorf("is not a size; write for example 8MiB")
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		return fmt.Errorf("is not a size; write for example 8MiB")
-	}
-	shift := 10 * (strings.Index("KMGT", strings.ToUpper(m[2])) + 1)
-	if m[2] == "" {
-		shift = 0
-	}
-	if n > math.MaxInt64>>shift {
-		return fmt.Errorf("is more than any machine has; write for example 8MiB")
-	}
-	*b = Bytes(n << shift)
-	return nil
-}
-
-// showable is the text of a value that is not secret by its type: what the file
+// Showable is the text of a value that is not secret by its type: what the file
 // says before ${...} was replaced, since that may have brought a secret in, and
 // never the password or the query of a URL.
-func showable(n *node) string {
-	text := n.text
-	if n.written != "" {
-		text = n.written
+func Showable(n *Node) string {
+	text := n.Text
+	if n.Written != "" {
+		text = n.Written
 	}
 	if !strings.Contains(text, "://") {
 		return text
@@ -324,4 +306,19 @@ func showable(n *node) string {
 		u.RawQuery = "redacted"
 	}
 	return u.String()
+}
+
+// Err joins the faults, those of files in the order of their lines.
+func (d *Decoder) Err() error {
+	if len(d.Faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.Faults, func(a, b *Fault) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line))
+	})
+	errs := make([]error, len(d.Faults))
+	for i, f := range d.Faults {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
 }
