@@ -70,7 +70,7 @@ fuzz: ## run every fuzz target for FUZZTIME (5m)
 .PHONY: bench
 bench: tools ## compare with a plain reverse proxy; fails where a ratio is not met
 	@mkdir -p build
-	go test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./test/speed | tee build/bench.txt
+	go test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./test/speed $(BENCHFLAGS) | tee build/bench.txt
 
 .PHONY: long
 long: deps tools fuzz ## what takes hours: fuzzing, a million calls, repeated race runs, the comparison

@@ -28,16 +28,17 @@ import (
 const Patience = 30 * time.Second
 
 var (
-	built    = sync.OnceValues(build)
-	buildDir string // set by build, removed by Main
+	scratch    = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "drawbridge-test-") })
+	drawbridge = sync.OnceValues(func() (string, error) { return build(".", "./cmd/drawbridge", "drawbridge") })
+	mcpbench   = sync.OnceValues(func() (string, error) { return build("bench/mcpbench", ".", "mcpbench") })
 )
 
-// Main runs a package's tests and removes the binary they may have built. Call
+// Main runs a package's tests and removes the binaries they may have built. Call
 // it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	if buildDir != "" {
-		_ = os.RemoveAll(buildDir) // a leftover in the temporary folder hurts nobody
+	if dir, err := scratch(); err == nil {
+		_ = os.RemoveAll(dir) // a leftover in the temporary folder hurts nobody
 	}
 	os.Exit(code)
 }
@@ -69,20 +70,21 @@ func root() (string, error) {
 	}
 }
 
-func build() (string, error) {
+func build(module, pkg, name string) (string, error) {
 	dir, err := root()
 	if err != nil {
 		return "", err
 	}
-	if buildDir, err = os.MkdirTemp("", "drawbridge-test-"); err != nil {
+	to, err := scratch()
+	if err != nil {
 		return "", err
 	}
-	out := filepath.Join(buildDir, "drawbridge")
-	cmd := exec.Command("go", "build", "-o", out, "./cmd/drawbridge")
-	cmd.Dir = dir
+	out := filepath.Join(to, name)
+	cmd := exec.Command("go", "build", "-o", out, pkg)
+	cmd.Dir = filepath.Join(dir, module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build drawbridge: %w\n%s", err, text)
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, text)
 	}
 	return out, nil
 }
@@ -90,7 +92,18 @@ func build() (string, error) {
 // Binary is the path of the drawbridge binary, built once per test package.
 func Binary(tb testing.TB) string {
 	tb.Helper()
-	out, err := built()
+	return must(tb, drawbridge)
+}
+
+// Bench is the path of mcpbench, built once per test package.
+func Bench(tb testing.TB) string {
+	tb.Helper()
+	return must(tb, mcpbench)
+}
+
+func must(tb testing.TB, get func() (string, error)) string {
+	tb.Helper()
+	out, err := get()
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,0 +1,207 @@
+package speed_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"drawbridge/test/harness"
+)
+
+var update = flag.Bool("update", false, "record the benchmarks in bench/results.json and docs/reference/measurements.md")
+
+// gate is one figure with its limit.
+type gate struct {
+	What  string  `json:"what"`
+	Got   float64 `json:"got"`
+	Limit float64 `json:"limit"`
+	// Least turns the limit around: got must not be smaller.
+	Least bool `json:"least,omitempty"`
+}
+
+func (g gate) holds() bool {
+	if g.Least {
+		return g.Got >= g.Limit
+	}
+	return g.Got <= g.Limit
+}
+
+func (g gate) limit() string {
+	if g.Least {
+		return fmt.Sprintf("at least %g", g.Limit)
+	}
+	return fmt.Sprintf("at most %g", g.Limit)
+}
+
+// outcome is one recorded comparison.
+type outcome struct {
+	Name    string `json:"name"`
+	Command string `json:"command"` // of mcpbench, without the addresses
+	Rows    []row  `json:"rows,omitempty"`
+	Gates   []gate `json:"gates"`
+	Nginx   bool   `json:"nginx"`
+}
+
+// settle reports the gates to the benchmark and fails it where one is broken.
+func settle(b *testing.B, o outcome) {
+	b.Helper()
+	b.ReportMetric(0, "ns/op") // the time of a comparison says nothing
+	for _, g := range o.Gates {
+		b.ReportMetric(g.Got, strings.ReplaceAll(g.What, " ", "-"))
+		if !g.holds() {
+			b.Errorf("%s: %s is %.3g, %s", o.Name, g.What, g.Got, g.limit())
+		}
+	}
+	if *update {
+		record(b, o)
+	}
+}
+
+// measure runs one comparison and settles what gates makes of its rows.
+func measure(b *testing.B, on *bed, l load, gates func(map[string]row) []gate) {
+	b.Helper()
+	for b.Loop() {
+		rows, _ := on.compare(b, l, *rounds, *each)
+		o := outcome{Name: l.name, Gates: gates(rows), Nginx: on.nginx != nil,
+			Command: strings.Join(append([]string{"compare", "--rounds", fmt.Sprint(*rounds), "--duration", *each}, l.args...), " ")}
+		for _, name := range []string{"direct", "nginx", "hop", "fixed", "drawbridge"} {
+			if r, ok := rows[name]; ok {
+				o.Rows = append(o.Rows, r)
+			}
+		}
+		settle(b, o)
+	}
+}
+
+func BenchmarkEcho(b *testing.B) {
+	measure(b, newBed(b, 20), echoLoad, func(r map[string]row) []gate {
+		return []gate{
+			{What: "CPU of hop's", Got: r["drawbridge"].CPU / r["hop"].CPU, Limit: 0.60},
+			{What: "throughput of hop's", Got: r["drawbridge"].OfDirect / r["hop"].OfDirect, Limit: 1.4, Least: true},
+		}
+	})
+}
+
+func BenchmarkEchoModern(b *testing.B) {
+	measure(b, newBed(b, 20), modernLoad, func(r map[string]row) []gate {
+		return []gate{{What: "CPU of hop's", Got: r["drawbridge"].CPU / r["hop"].CPU, Limit: 0.66}}
+	})
+}
+
+func BenchmarkLargeResult(b *testing.B) {
+	measure(b, newBed(b, 20), largeLoad, func(r map[string]row) []gate {
+		return []gate{{What: "CPU of hop's", Got: r["drawbridge"].CPU / r["hop"].CPU, Limit: 0.9}}
+	})
+}
+
+func BenchmarkProgress(b *testing.B) {
+	measure(b, newBed(b, 20), streamLoad, func(r map[string]row) []gate {
+		got := r["drawbridge"]
+		return []gate{
+			{What: "notifications delivered", Got: float64(got.EventsGot) / float64(got.EventsWanted), Limit: 1, Least: true},
+			{What: "added time to the first of hop's", Got: got.AddedFirst / r["hop"].AddedFirst, Limit: 2},
+			{What: "first of the whole call", Got: got.FirstEvent / got.P50, Limit: 0.5},
+		}
+	})
+}
+
+func BenchmarkList(b *testing.B) {
+	on := newBed(b, 2000)
+	fixed := on.start(b, "fixed", "fixed", "--from", on.gateway.url, "--token", harness.Key)
+	on.fixed = &fixed
+	measure(b, on, listLoad, func(r map[string]row) []gate {
+		return []gate{{What: "CPU of sending the same bytes", Got: r["drawbridge"].CPU / r["fixed"].CPU, Limit: 2}}
+	})
+}
+
+// BenchmarkIdle opens sessions, leaves them alone, and looks at the memory. The
+// process is warm: it has made calls and holds what it keeps for the next ones.
+func BenchmarkIdle(b *testing.B) {
+	on := newBed(b, 20)
+	for b.Loop() {
+		fresh := residentMB(b, on.gateway.pid)
+		on.run(b, []string{"load", "--url", on.gateway.url, "--token", harness.Key, "--tool", "bench_echo", "--concurrency", "16", "--requests", "50000"})
+		args := []string{"idle", "--sessions", "4000", "--stream", "none", "--tool", "bench_echo"}
+		raw := on.run(b, append(slices.Clone(args), "--json", "--url", on.gateway.url, "--token", harness.Key, "--pid", fmt.Sprint("server=", on.gateway.pid)))
+		var got struct {
+			Opened       int64   `json:"opened"`
+			AliveAfter   int64   `json:"answeredAfterHold"`
+			KBPerSession float64 `json:"kbPerSession"`
+			CPUIdle      float64 `json:"cpuSecondsWhileIdle"`
+		}
+		if err := json.Unmarshal(raw, &got); err != nil {
+			b.Fatalf("mcpbench idle: %v\n%s", err, raw)
+		}
+		if got.Opened != 4000 || got.AliveAfter != 4000 {
+			b.Errorf("%d of 4000 sessions opened, %d answered after the hold", got.Opened, got.AliveAfter)
+		}
+		settle(b, outcome{Name: "idle", Command: strings.Join(args, " "), Gates: []gate{
+			{What: "KB per idle session", Got: got.KBPerSession, Limit: 6},
+			{What: "MB of the idle process", Got: fresh, Limit: 35},
+		}})
+	}
+}
+
+// residentMB is the memory that a process occupies.
+func residentMB(b *testing.B, pid int) float64 {
+	b.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}
+
+// results is bench/results.json.
+type results struct {
+	Commit   string    `json:"commit"`
+	Go       string    `json:"go"`
+	CPUs     int       `json:"cpus"`
+	Outcomes []outcome `json:"outcomes"`
+}
+
+// record puts one outcome into the results and writes the page anew.
+func record(b *testing.B, o outcome) {
+	b.Helper()
+	root := harness.Root(b)
+	file := filepath.Join(root, "bench", "results.json")
+	var all results
+	if raw, err := os.ReadFile(file); err == nil {
+		if err := json.Unmarshal(raw, &all); err != nil {
+			b.Fatal(err)
+		}
+	}
+	all.Go, all.CPUs = runtime.Version(), runtime.NumCPU()
+	if out, err := exec.Command("git", "-C", root, "rev-parse", "--short", "HEAD").Output(); err == nil {
+		all.Commit = strings.TrimSpace(string(out))
+	}
+	if i := slices.IndexFunc(all.Outcomes, func(x outcome) bool { return x.Name == o.Name }); i >= 0 {
+		all.Outcomes[i] = o
+	} else {
+		all.Outcomes = append(all.Outcomes, o)
+	}
+	raw, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	if err := writePage(filepath.Join(root, "docs", "reference", "measurements.md"), all); err != nil {
+		b.Fatal(err)
+	}
+}
