@@ -26,10 +26,10 @@ func Broken(reason string) mcpwire.Outcome {
 	return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: reason})
 }
 
-// isBroken tells an outcome that Broken, or a peer of its own accord, made from
-// an error that the backend sent.
-func isBroken(o *mcpwire.Outcome) bool {
-	return o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal
+// isBroken tells an outcome that a peer made, as Broken does, from an error that
+// the backend sent. What a built-in server says is its own word.
+func isBroken(by Transport, o *mcpwire.Outcome) bool {
+	return by != BuiltIn && o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal
 }
 
 // trouble is why a call did not get an answer.

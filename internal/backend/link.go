@@ -69,7 +69,7 @@ func (l *link) run(ctx context.Context) {
 // dial makes one attempt to connect and tells those who wait for it.
 func (l *link) dial(ctx context.Context) (*session, error) {
 	l.begin()
-	s, err := l.b.open(ctx, account.Gateway(), mcpwire.Capabilities{}, "")
+	s, err := l.b.open(ctx, account.Gateway(), mcpwire.Capabilities{})
 	if err != nil {
 		l.failed(ctx, err)
 		return nil, err

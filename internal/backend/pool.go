@@ -47,17 +47,18 @@ func newPool(b *Backend) *pool { return &pool{b: b, slots: map[key]*slot{}} }
 
 // keyFor is the place of a caller. A modern caller's questions cannot be relayed
 // to a legacy backend in this version, so its session declares none.
-func keyFor(who account.Principal, caller *mcpwire.Caller) key {
+func keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
 	k := key{user: who.User, credential: who.Credential}
-	if caller != nil && caller.Revision.Legacy() {
+	if caller != nil && caller.Revision.Legacy() && backend.Legacy() {
 		k.can = caller.Can
 	}
 	return k
 }
 
-// acquire returns the session for a caller, opening it if need be. The slot must
-// be released; it is nil for the main session.
-func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller) (*session, *subscriptions, *slot, *trouble) {
+// acquire returns the session for a caller, opening it if need be. own asks for
+// one of the principal's own where calls would do with the main session. The slot
+// must be released; it is nil for the main session.
+func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller, own bool) (*session, *subscriptions, *slot, *trouble) {
 	main, t := b.link.get(ctx)
 	if t != nil {
 		return nil, nil, nil, t
@@ -66,10 +67,10 @@ func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller) (*session
 	if !ok {
 		return nil, nil, nil, notConnected("the caller is nobody")
 	}
-	if b.servesAll(main) || who == account.Gateway() {
+	if b.servesAll(main.info) && !own || who == account.Gateway() {
 		return main, b.link.subs, nil, nil
 	}
-	sl, t := b.pool.take(who, caller)
+	sl, t := b.pool.take(who, caller, main.info.Revision)
 	if t != nil {
 		return nil, nil, nil, t
 	}
@@ -88,28 +89,39 @@ func (b *Backend) present(ctx context.Context, caller *mcpwire.Caller) (*session
 	if !ok {
 		return nil, nil
 	}
-	b.pool.mu.Lock()
-	sl := b.pool.slots[keyFor(who, caller)]
-	b.pool.mu.Unlock()
-	if sl != nil {
-		return sl.current(), sl.subs
-	}
 	b.link.mu.Lock()
-	defer b.link.mu.Unlock()
-	if b.servesAll(nil) || b.link.info.Revision.Modern() || who == account.Gateway() {
-		return b.link.session, b.link.subs
+	main, info := b.link.session, b.link.info
+	b.link.mu.Unlock()
+	b.pool.mu.Lock()
+	sl := b.pool.slots[keyFor(who, caller, info.Revision)]
+	b.pool.mu.Unlock()
+	switch {
+	case sl != nil:
+		return sl.current(), sl.subs
+	case b.servesAll(info) || who == account.Gateway():
+		return main, b.link.subs
 	}
 	return nil, nil
 }
 
-// servesAll tells a backend whose main session serves every caller.
-func (b *Backend) servesAll(main *session) bool {
-	return b.cfg.Shared || b.dialer.Shared() || main != nil && main.info.Revision.Modern()
+// servesAll tells a backend whose main session serves every caller's calls.
+func (b *Backend) servesAll(main Info) bool {
+	return b.cfg.Shared || b.dialer.Shared() || main.Revision.Modern()
+}
+
+// Personal is a Dialer whose backend tells each principal of their own resources
+// only. Its peers watch on behalf of the principal in the context, so that
+// subscriptions get a session each where calls share one.
+type Personal interface{ Personal() bool }
+
+func (b *Backend) personal() bool {
+	d, ok := b.dialer.(Personal)
+	return ok && d.Personal()
 }
 
 // take holds the slot of a caller.
-func (p *pool) take(who account.Principal, caller *mcpwire.Caller) (*slot, *trouble) {
-	k := keyFor(who, caller)
+func (p *pool) take(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) (*slot, *trouble) {
+	k := keyFor(who, caller, backend)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sl := p.slots[k]
@@ -201,7 +213,7 @@ func (p *pool) open(sl *slot) {
 	if old != nil {
 		old.close(p.b.base)
 	}
-	s, err := p.b.open(p.b.base, sl.who, sl.key.can, sl.who.Owner())
+	s, err := p.b.open(p.b.base, sl.who, sl.key.can)
 	if err != nil && !passesSlowly(err) {
 		p.b.link.report(true)
 	}
@@ -215,7 +227,7 @@ func (p *pool) open(sl *slot) {
 	defer p.mu.Unlock()
 	sl.session, sl.err, sl.failed = s, err, time.Now()
 	if s != nil {
-		s.key = sl.key
+		s.slot, s.owner = sl, sl.who.Owner()
 		if sl.hears || !sl.subs.none() {
 			s.watch(p.b, sl.subs, mcpwire.Filter{})
 		}
@@ -226,13 +238,7 @@ func (p *pool) open(sl *slot) {
 
 // revive opens a lost session again if somebody is subscribed through it. It is
 // the last thing that the session's watcher does.
-func (p *pool) revive(lost *session) {
-	p.mu.Lock()
-	sl := p.slots[lost.key]
-	p.mu.Unlock()
-	if sl == nil {
-		return
-	}
+func (p *pool) revive(sl *slot, lost *session) {
 	var wait backoff
 	for !sl.subs.none() && pause(p.b.base, wait.next(nil), nil) {
 		if sl.current() != lost && sl.current() != nil {

@@ -51,14 +51,14 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method), hold{}
 	}
 	held := hold{gate: b.gate}
-	s, _, sl, t := b.acquire(ctx, req.Caller)
+	s, _, sl, t := b.acquire(ctx, req.Caller, false)
 	if t != nil {
 		return t.outcome(b.cfg.Name, req.Method), held
 	}
 	held.slot = sl
 	start := time.Now()
 	out := s.peer.Serve(ctx, req, &callSink{Sink: sink, outside: &outside{b: b, owner: s.owner}})
-	if !isBroken(&out) {
+	if !isBroken(s.info.Transport, &out) {
 		b.link.report(false)
 		b.latency.add(time.Since(start))
 		return out, held
@@ -103,7 +103,7 @@ type Teller interface {
 // nothing to do with one client's roots.
 func (b *Backend) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
 	s, _ := b.present(ctx, caller)
-	if s == nil || s.owner == "" {
+	if s == nil || s.slot == nil {
 		return
 	}
 	if peer, ok := s.peer.(Teller); ok {

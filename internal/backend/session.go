@@ -21,8 +21,9 @@ const closeTime = 8 * time.Second
 type session struct {
 	peer  Peer
 	info  Info
-	owner string // whose it is; "" for the main session
-	key   key    // its place in the pool; zero for the main session
+	who   account.Principal // on whose behalf it was opened
+	owner string            // who.Owner; "" for the main session
+	slot  *slot             // its place in the pool; nil for the main session
 
 	// hears is what a legacy session is subscribed to; guarded by the turn of its
 	// subscriptions.
@@ -33,7 +34,7 @@ type session struct {
 }
 
 // open dials a session on behalf of a principal.
-func (b *Backend) open(ctx context.Context, who account.Principal, can mcpwire.Capabilities, owner string) (*session, error) {
+func (b *Backend) open(ctx context.Context, who account.Principal, can mcpwire.Capabilities) (*session, error) {
 	ctx, cancel := context.WithTimeout(account.WithPrincipal(ctx, who), b.cfg.DialTimeout)
 	defer cancel()
 	peer, err := b.dialer.Dial(ctx, Hello{Capabilities: can})
@@ -43,7 +44,7 @@ func (b *Backend) open(ctx context.Context, who account.Principal, can mcpwire.C
 		}
 		return nil, err
 	}
-	return &session{peer: peer, info: peer.Info(), owner: owner}, nil
+	return &session{peer: peer, info: peer.Info(), who: who}, nil
 }
 
 // lost tells a session that is of no more use.
@@ -141,7 +142,7 @@ func (s *session) request(ctx context.Context, method string, params []byte, lim
 		return nil, bad
 	}
 	req.Caller = &mcpwire.Caller{}
-	out := s.peer.Serve(ctx, req, deaf{})
+	out := s.peer.Serve(account.WithPrincipal(ctx, s.who), req, deaf{})
 	defer out.Close()
 	switch out.Kind {
 	case mcpwire.Failed:

@@ -76,7 +76,7 @@ func (u *subscriptions) none() bool {
 func (b *Backend) Subscribe(ctx context.Context, caller *mcpwire.Caller, uri string) *mcpwire.Error {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, errTimeout)
 	defer cancel()
-	s, subs, done, t := b.acquire(ctx, caller)
+	s, subs, done, t := b.acquire(ctx, caller, b.personal())
 	if t != nil {
 		return t.err(b.cfg.Name)
 	}

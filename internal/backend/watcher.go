@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -33,7 +34,7 @@ type wish struct {
 }
 
 func startWatcher(b *Backend, s *session, subs *subscriptions, base mcpwire.Filter) *watcher {
-	ctx, cancel := context.WithCancel(b.base)
+	ctx, cancel := context.WithCancel(account.WithPrincipal(b.base, s.who))
 	w := &watcher{
 		b: b, s: s, subs: subs, base: base, cancel: cancel,
 		wishes: make(chan wish), up: make(chan struct{}), done: make(chan struct{}),
@@ -42,8 +43,8 @@ func startWatcher(b *Backend, s *session, subs *subscriptions, base mcpwire.Filt
 		w.run(ctx)
 		cancel()
 		close(w.done)
-		if s.owner != "" && s.lost() {
-			b.pool.revive(s) // its subscriptions need a new session
+		if s.slot != nil && s.lost() {
+			b.pool.revive(s.slot, s) // its subscriptions need a new session
 		}
 	})
 	if !started {

@@ -86,6 +86,9 @@ type Response struct {
 	body       io.ReadCloser
 }
 
+// Len is Length, for those who only see a body.
+func (r *Response) Len() int64 { return r.Length }
+
 // Read reads the body.
 func (r *Response) Read(p []byte) (int, error) { return r.body.Read(p) }
 
