@@ -4,14 +4,13 @@
 //
 // A legacy session id is a sealed token (Sealer): it carries all that is needed
 // to take the session up again, so a restart strands nobody and an idle session
-// may leave memory. A Table holds the sessions that are awake. A Stream is an
-// ordered log of events toward one client with one reader at a time; what was
-// delivered stays in it, up to a cap in bytes, for Last-Event-ID. A Dispatcher
-// serves requests of both eras through the Hub.
+// may leave memory. A Table holds the sessions that are awake. A Dispatcher
+// serves requests of both eras through the Hub. Streams toward clients are in
+// the package stream below.
 //
-// The package knows no URL and no method of HTTP beyond reading a body and
-// writing an event stream; endpoint/streamable, endpoint/sse and endpoint/stdio
-// are its callers. It authenticates nobody: the principal comes in the context.
+// The package knows nothing of HTTP; endpoint/streamable, endpoint/sse and
+// endpoint/stdio are its callers. It authenticates nobody: the principal comes
+// in the context.
 package session
 
 import (
@@ -104,10 +103,6 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
-
-// queueBytes bounds what waits for a slow client on one stream; beyond it the
-// oldest events are lost.
-const queueBytes = 4 << 20
 
 // maxSubscriptions bounds the resources one session may watch.
 const maxSubscriptions = 1000

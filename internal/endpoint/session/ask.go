@@ -1,0 +1,104 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// ask sends a request to the client through out and waits for the answer, which
+// arrives through resolve.
+func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpwire.Answer, error) {
+	if c := s.caller.Load(); c == nil || !canAnswer(c, q) {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
+	answer := make(chan mcpwire.Answer, 1)
+	id := s.expect(answer)
+	defer s.forget(id)
+	out.Push(mcpwire.AppendRequest(nil, []byte(id), q.Method, q.Params))
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		params := append(append([]byte(`{"requestId":`), id...), `,"reason":"no longer needed"}`...)
+		out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodCancelled, params))
+		return mcpwire.Answer{}, context.Cause(ctx)
+	}
+}
+
+// canAnswer tells whether the client declared that it can answer the question,
+// in a revision that defines it.
+func canAnswer(c *mcpwire.Caller, q mcpwire.Question) bool {
+	switch q.Method {
+	case mcpwire.MethodRootsList:
+		return c.Can.Roots
+	case mcpwire.MethodSample:
+		if _, tools := find(q.Params, "tools"); tools {
+			return c.Can.SamplingTools && c.Revision >= mcpwire.Rev20251125
+		}
+		return c.Can.Sampling
+	case mcpwire.MethodElicit:
+		if mode, ok := find(q.Params, "mode"); ok && string(mode) == `"url"` {
+			return c.Can.ElicitationURL && c.Revision >= mcpwire.Rev20251125
+		}
+		return c.Can.Elicitation && c.Revision >= mcpwire.Rev20250618
+	}
+	return false
+}
+
+// find is the raw member of an object, which may be nil.
+func find(obj []byte, name string) ([]byte, bool) {
+	if obj == nil {
+		return nil, false
+	}
+	m, ok := jsonscan.Find(obj, name)
+	if !ok {
+		return nil, false
+	}
+	return m.Value.Of(obj), true
+}
+
+// expect mints an id for a question.
+func (s *Session) expect(answer chan<- mcpwire.Answer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serial++
+	id := `"` + s.mark() + "-" + strconv.FormatUint(s.serial, 10) + `"`
+	if s.asks == nil {
+		s.asks = map[string]chan<- mcpwire.Answer{}
+	}
+	s.asks[id] = answer
+	return id
+}
+
+func (s *Session) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.asks, id)
+}
+
+// Resolve hands a client's response to whoever asked. One that nobody waits for
+// is late, and dropped.
+func (s *Session) Resolve(msg *mcpwire.Message) {
+	key := idKey(msg.ID)
+	s.mu.Lock()
+	answer := s.asks[key]
+	delete(s.asks, key)
+	s.mu.Unlock()
+	if answer == nil {
+		return
+	}
+	// The message's bytes go back to their pool before the answer is used.
+	if msg.ErrorRaw == nil {
+		answer <- mcpwire.Answer{Result: bytes.Clone(msg.Result)}
+		return
+	}
+	e, err := mcpwire.ParseError(bytes.Clone(msg.ErrorRaw))
+	if err != nil {
+		e = mcpwire.Errorf(mcpwire.CodeInternal, "The client answered with an error that cannot be read.")
+	}
+	answer <- mcpwire.Answer{Err: e}
+}

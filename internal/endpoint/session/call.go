@@ -1,0 +1,95 @@
+package session
+
+import (
+	"context"
+	"sync/atomic"
+
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// call is the sink of one request: what the backend says before the outcome.
+type call struct {
+	s      *Session // nil for 2026-07-28
+	caller *mcpwire.Caller
+	out    Outlet
+	token  []byte // the client's progress token; nil: it wants no progress
+	over   atomic.Bool
+}
+
+// Notify passes on what the client asked to hear: progress with its token, logs
+// from its level up.
+func (c *call) Notify(n mcpwire.Notification) {
+	switch {
+	case c.over.Load():
+		return
+	case n.Method == mcpwire.MethodProgress && c.token == nil:
+		return
+	case n.Method == mcpwire.MethodMessage && !severe(n.Params, c.level()):
+		return
+	}
+	frame := make([]byte, 0, len(n.Params)+len(n.Method)+48)
+	c.out.Push(mcpwire.AppendRequest(frame, nil, n.Method, n.Params))
+}
+
+// level is the caller with its present log level: a session may change it while
+// the call runs.
+func (c *call) level() *mcpwire.Caller {
+	if c.s != nil {
+		return c.s.caller.Load()
+	}
+	return c.caller
+}
+
+// Ask puts a question to a legacy client, on the stream of its own request.
+func (c *call) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
+	if c.s == nil || c.over.Load() {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
+	return c.s.ask(ctx, c.out, q)
+}
+
+// levels are the log levels, least severe first.
+var levels = [...]string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+
+// rank is a level's place in levels.
+func rank(level string) (int, bool) {
+	for i, l := range levels {
+		if l == level {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// levelOf reads the member level of an object.
+func levelOf(obj []byte) (string, bool) {
+	raw, ok := find(obj, "level")
+	if !ok {
+		return "", false
+	}
+	level, ok := jsonscan.Unquote(raw)
+	if !ok {
+		return "", false
+	}
+	_, known := rank(level)
+	return level, known
+}
+
+// severe tells whether a log message is one the client wants. A 2026-07-28
+// client that named no level wants none; a legacy one takes what comes.
+func severe(params []byte, c *mcpwire.Caller) bool {
+	if c == nil {
+		return false
+	}
+	if c.LogLevel == "" {
+		return c.Revision.Legacy()
+	}
+	least, _ := rank(c.LogLevel)
+	level, ok := levelOf(params)
+	if !ok {
+		return true // not ours to judge
+	}
+	is, _ := rank(level)
+	return is >= least
+}

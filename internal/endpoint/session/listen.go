@@ -1,0 +1,177 @@
+package session
+
+import (
+	"context"
+	"sync"
+
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// Listening is an open subscriptions/listen request.
+type Listening struct {
+	id    []byte
+	out   Outlet
+	watch mcpwire.Watch
+
+	mu      sync.Mutex // guards what follows
+	acked   bool
+	waiting [][]byte // what came before the acknowledgement
+}
+
+// Listen opens a subscription for the request with the raw id given. Its
+// acknowledgement is the first message that goes to out.
+func (d *Dispatcher) Listen(ctx context.Context, req *mcpwire.Request, id []byte, out Outlet) (*Listening, *mcpwire.Error) {
+	f, err := filterOf(req.Params)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listening{id: append([]byte(nil), id...), out: out}
+	if l.watch, err = d.hub.Watch(ctx, req.Caller, f, l); err != nil {
+		return nil, err
+	}
+	params := append([]byte(`{"notifications":`), filterJSON(l.watch.Accepted())...)
+	params = append(append(params, `,"_meta":`...), l.meta()...)
+	out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodListenAck, append(params, '}')))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, frame := range l.waiting {
+		out.Push(frame)
+	}
+	l.acked, l.waiting = true, nil
+	return l, nil
+}
+
+// Nothing tells that no part of the filter was honoured, so that nothing will
+// ever be said.
+func (l *Listening) Nothing() bool {
+	f := l.watch.Accepted()
+	return !f.ToolsChanged && !f.PromptsChanged && !f.ResourcesChanged && len(f.Resources) == 0
+}
+
+// Outcome ends the subscription from our side.
+func (l *Listening) Outcome() mcpwire.Outcome {
+	return mcpwire.Done(mcpwire.LatestModern, append(append([]byte(`{"resultType":"complete","_meta":`), l.meta()...), '}'))
+}
+
+// Close ends the watch.
+func (l *Listening) Close() { l.watch.Close() }
+
+func (l *Listening) meta() []byte {
+	return append(append([]byte(`{"`+mcpwire.MetaSubscriptionID+`":`), l.id...), '}')
+}
+
+// Notify passes on a change, marked with the subscription it belongs to.
+func (l *Listening) Notify(n mcpwire.Notification) {
+	if n.Method == mcpwire.MethodMessage || n.Method == mcpwire.MethodProgress {
+		return // they belong to requests only
+	}
+	frame := mcpwire.AppendRequest(nil, nil, n.Method, l.stamp(n.Params))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.acked {
+		l.waiting = append(l.waiting, frame)
+		return
+	}
+	l.out.Push(frame)
+}
+
+// Ask cannot be: a 2026-07-28 client is asked by input required only.
+func (l *Listening) Ask(context.Context, mcpwire.Question) (mcpwire.Answer, error) {
+	return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+}
+
+// stamp sets the subscription id in params._meta.
+func (l *Listening) stamp(params []byte) []byte {
+	out, meta := []byte{'{'}, []byte(nil)
+	if params != nil {
+		for m := range jsonscan.Members(params) {
+			if jsonscan.Is(m.Key, "_meta") {
+				meta = m.Value.Of(params)
+				continue
+			}
+			out = append(append(out, m.Whole.Of(params)...), ',')
+		}
+	}
+	out = append(append(out, `"_meta":{"`+mcpwire.MetaSubscriptionID+`":`...), l.id...)
+	if len(meta) > 0 && meta[0] == '{' {
+		for m := range jsonscan.Members(meta) {
+			if !jsonscan.Is(m.Key, mcpwire.MetaSubscriptionID) {
+				out = append(append(out, ','), m.Whole.Of(meta)...)
+			}
+		}
+	}
+	return append(out, '}', '}')
+}
+
+// filterOf reads params.notifications.
+func filterOf(params []byte) (mcpwire.Filter, *mcpwire.Error) {
+	var f mcpwire.Filter
+	raw, ok := find(params, "notifications")
+	if !ok || raw[0] != '{' {
+		return f, mcpwire.Errorf(mcpwire.CodeInvalidParams, "params.notifications is missing. Say which notifications to listen for.")
+	}
+	for m := range jsonscan.Members(raw) {
+		value := m.Value.Of(raw)
+		yes := string(value) == "true"
+		switch {
+		case jsonscan.Is(m.Key, "toolsListChanged"):
+			f.ToolsChanged = yes
+		case jsonscan.Is(m.Key, "promptsListChanged"):
+			f.PromptsChanged = yes
+		case jsonscan.Is(m.Key, "resourcesListChanged"):
+			f.ResourcesChanged = yes
+		case jsonscan.Is(m.Key, "resourceSubscriptions"):
+			uris, err := urisOf(value)
+			if err != nil {
+				return f, err
+			}
+			f.Resources = uris
+		}
+	}
+	return f, nil
+}
+
+func urisOf(value []byte) ([]string, *mcpwire.Error) {
+	bad := mcpwire.Errorf(mcpwire.CodeInvalidParams, "resourceSubscriptions is not a list of at most %d URIs.", maxSubscriptions)
+	if value[0] != '[' {
+		return nil, bad
+	}
+	var uris []string
+	for e := range jsonscan.Elements(value) {
+		uri, ok := jsonscan.Unquote(e.Of(value))
+		if !ok || len(uris) == maxSubscriptions {
+			return nil, bad
+		}
+		uris = append(uris, uri)
+	}
+	return uris, nil
+}
+
+// filterJSON writes a filter as the acknowledgement carries it.
+func filterJSON(f mcpwire.Filter) []byte {
+	out := []byte{'{'}
+	add := func(name string, on bool) {
+		if on {
+			out = append(append(out, '"'), name...)
+			out = append(out, `":true,`...)
+		}
+	}
+	add("toolsListChanged", f.ToolsChanged)
+	add("promptsListChanged", f.PromptsChanged)
+	add("resourcesListChanged", f.ResourcesChanged)
+	if len(f.Resources) > 0 {
+		out = append(out, `"resourceSubscriptions":[`...)
+		for i, uri := range f.Resources {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = mcpwire.AppendString(out, uri)
+		}
+		out = append(out, ']', ',')
+	}
+	if len(out) > 1 {
+		out = out[:len(out)-1]
+	}
+	return append(out, '}')
+}

@@ -1,0 +1,243 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/endpoint/session/stream"
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// Session is a legacy session that is awake: what is in flight in it, its
+// streams, and its watch. What a session id carries survives it.
+type Session struct {
+	d       *Dispatcher
+	token   string
+	key     string // names the session toward store and gateway
+	user    string
+	cred    string
+	expires time.Time
+	bound   Outlet // the one way to the client of a connection's session; nil otherwise
+
+	refs   atomic.Int64 // requests and streams that hold the session
+	used   atomic.Int64 // when the last of them let go, in nanoseconds
+	caller atomic.Pointer[mcpwire.Caller]
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	calls   map[string]context.CancelCauseFunc // by the client's id
+	asks    map[string]chan<- mcpwire.Answer   // by our id
+	tag     string                             // makes ids of streams and questions unique across restarts
+	serial  uint64
+	outside *stream.Stream   // what belongs to no call; the GET stream reads it
+	streams []*stream.Stream // of calls, running and finished
+
+	watching sync.Mutex // held while the watch is opened or changed; guards what follows
+	watch    mcpwire.Watch
+	wanted   []string // subscribed URIs
+}
+
+// errCancelled is the cause of a call's end that the client asked for;
+// errClosed of one whose session ended.
+var (
+	errCancelled = errors.New("cancelled by the client")
+	errClosed    = errors.New("the session has ended")
+)
+
+func newSession(d *Dispatcher, p account.Principal, caller *mcpwire.Caller) *Session {
+	s := &Session{d: d, user: p.User, cred: p.Credential}
+	if caller != nil {
+		s.caller.Store(caller)
+	}
+	return s
+}
+
+// NewBound makes a session that lives as long as one connection, to which out
+// leads: HTTP+SSE and stdio. Introduce sets its caller.
+func (d *Dispatcher) NewBound(p account.Principal, out Outlet) *Session {
+	s := newSession(d, p, nil)
+	s.token = rand.Text() + rand.Text()
+	s.key = keyOf(s.token)
+	s.bound = out
+	return s
+}
+
+// ID is the session id the client sends.
+func (s *Session) ID() string { return s.token }
+
+// Caller is the client as it introduced itself, or nil before initialize.
+func (s *Session) Caller() *mcpwire.Caller { return s.caller.Load() }
+
+// Revision is what the session speaks; "" before initialize.
+func (s *Session) Revision() mcpwire.Revision {
+	if c := s.caller.Load(); c != nil {
+		return c.Revision
+	}
+	return ""
+}
+
+// Owned tells whether the session belongs to p.
+func (s *Session) Owned(p account.Principal) bool {
+	return s.user == p.User && s.cred == p.Credential
+}
+
+// Outside is the stream of what belongs to no call.
+func (s *Session) Outside() *stream.Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.outside == nil {
+		s.outside = stream.New(s.mark()+".0", s.d.cfg.RingBytes)
+	}
+	return s.outside
+}
+
+// NewStream makes the stream of one call, with event ids.
+func (s *Session) NewStream() *stream.Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.prune(time.Now())
+	s.serial++
+	st := stream.New(s.mark()+"."+strconv.FormatUint(s.serial, 36), s.d.cfg.RingBytes)
+	s.streams = append(s.streams, st)
+	return st
+}
+
+// Resume finds the stream of an event id of this session, and the number of the
+// event. Ids from before a restart name the outside stream from its beginning,
+// or nothing: calls did not survive.
+func (s *Session) Resume(eventID string) (st *stream.Stream, after uint64, ok bool) {
+	name, seq, ok := stream.SplitID(eventID)
+	if !ok {
+		return nil, 0, false
+	}
+	outside := s.Outside()
+	if name == outside.Name() {
+		return outside, seq, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.streams {
+		if st.Name() == name {
+			return st, seq, true
+		}
+	}
+	return outside, 0, strings.HasSuffix(name, ".0")
+}
+
+// prune forgets streams of calls that ended long ago or hold too much together.
+func (s *Session) prune(now time.Time) {
+	budget := 4 * s.d.cfg.RingBytes
+	for i := len(s.streams) - 1; i >= 0; i-- {
+		bytes, ended := s.streams[i].Held()
+		if ended.IsZero() {
+			continue
+		}
+		if budget -= bytes; budget < 0 || now.Sub(ended) > s.d.cfg.ResumeFor {
+			s.streams = slices.Delete(s.streams, i, i+1)
+		}
+	}
+	if len(s.streams) == 0 {
+		s.streams = nil
+	}
+}
+
+func (s *Session) mark() string {
+	if s.tag == "" {
+		s.tag = rand.Text()[:10]
+	}
+	return s.tag
+}
+
+// Enter registers a request under the client's id. The context it returns does
+// not end with the connection: a legacy client that drops one has not cancelled.
+// ok is false when the id is in flight already.
+func (s *Session) Enter(ctx context.Context, id []byte) (_ context.Context, key string, ok bool) {
+	key = idKey(id)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.calls[key]; taken {
+		cancel(nil)
+		return nil, "", false
+	}
+	if s.closed {
+		cancel(errClosed)
+	}
+	if s.calls == nil {
+		s.calls = map[string]context.CancelCauseFunc{}
+	}
+	s.calls[key] = cancel
+	return ctx, key, true
+}
+
+// Leave ends what Enter began.
+func (s *Session) Leave(key string) {
+	s.mu.Lock()
+	cancel := s.calls[key]
+	delete(s.calls, key)
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(nil)
+	}
+}
+
+// Busy is how many requests are in flight.
+func (s *Session) Busy() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls)
+}
+
+func (s *Session) cancel(id []byte) {
+	s.mu.Lock()
+	cancel := s.calls[idKey(id)]
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(errCancelled)
+	}
+}
+
+// idKey makes ids comparable: a string id may be written in more than one way.
+func idKey(raw []byte) string {
+	for _, c := range raw {
+		if c == '\\' {
+			if s, ok := jsonscan.Unquote(raw); ok {
+				return string(jsonscan.AppendQuote(nil, s))
+			}
+		}
+	}
+	return string(raw)
+}
+
+// Close ends the session in memory: calls are cancelled, streams end, the watch
+// is closed.
+func (s *Session) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, cancel := range s.calls {
+		cancel(errClosed)
+	}
+	streams := s.streams
+	if s.outside != nil {
+		streams = append(slices.Clone(streams), s.outside)
+	}
+	s.mu.Unlock()
+	for _, st := range streams {
+		st.End(nil)
+	}
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	if s.watch != nil {
+		s.watch.Close()
+		s.watch = nil
+	}
+}

@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"drawbridge/internal/mcpwire"
+)
+
+// AppendAnswer writes the response to the request with the raw id given. o must
+// not be streamed: see WriteRest.
+func AppendAnswer(dst, id []byte, o *mcpwire.Outcome) []byte {
+	if o.Kind == mcpwire.Failed {
+		return mcpwire.AppendErrorResponse(dst, id, o.Err)
+	}
+	return append(append(mcpwire.AppendResultHead(dst, id), o.Result.Bytes...), '}')
+}
+
+// Answer is AppendAnswer into a frame of its own.
+func Answer(id []byte, o *mcpwire.Outcome) []byte {
+	return AppendAnswer(make([]byte, 0, len(o.Result.Bytes)+len(id)+64), id, o)
+}
+
+// Hold reads a streamed result to its end, so that the answer fits one frame of
+// at most max bytes.
+func Hold(o *mcpwire.Outcome, max int) error {
+	if o.Result.Rest == nil {
+		return nil
+	}
+	rest, err := io.ReadAll(io.LimitReader(o.Result.Rest, int64(max-len(o.Result.Bytes)+1)))
+	if err != nil {
+		return fmt.Errorf("read result: %w", err)
+	}
+	if len(rest)+len(o.Result.Bytes) > max {
+		return errTooLarge
+	}
+	whole := append(append(make([]byte, 0, len(o.Result.Bytes)+len(rest)), o.Result.Bytes...), rest...)
+	o.Close()
+	o.Result.Bytes = whole
+	return nil
+}
+
+var errTooLarge = errors.New("result too large to hold")
+
+// HeldAnswer is the response as one frame of about max bytes at most, or an
+// error response that says why there is none.
+func HeldAnswer(id []byte, o *mcpwire.Outcome, max int) []byte {
+	switch err := Hold(o, max); {
+	case err == nil && (max < 0 || len(o.Result.Bytes) <= max):
+		return Answer(id, o)
+	case err == nil, errors.Is(err, errTooLarge):
+		return mcpwire.AppendErrorResponse(nil, id, mcpwire.Errorf(mcpwire.CodeInternal,
+			"The result is larger than this connection can hold. Call again over Streamable HTTP and keep the connection open."))
+	default:
+		return mcpwire.AppendErrorResponse(nil, id, mcpwire.Errorf(mcpwire.CodeInternal,
+			"The backend broke off in the middle of its result. Look at the backend's state, then call again."))
+	}
+}
+
+// restBytes is how much of a streamed result travels at once.
+const restBytes = 128 << 10
+
+// WriteRest copies the rest of a streamed result to w. Line breaks, which JSON
+// has between its tokens only, are written as newline says: nil leaves them.
+func WriteRest(w io.Writer, rest io.Reader, newline []byte) error {
+	p, _ := restPool.Get().(*[]byte)
+	if p == nil {
+		b := make([]byte, restBytes)
+		p = &b
+	}
+	defer restPool.Put(p)
+	for {
+		n, err := rest.Read(*p)
+		if n > 0 {
+			if werr := WriteLines(w, (*p)[:n], newline); werr != nil {
+				return fmt.Errorf("write result: %w", werr)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read result: %w", err)
+		}
+	}
+}
+
+// restPool holds the buffers of WriteRest.
+var restPool sync.Pool
+
+// WriteLines writes b with each line feed replaced by newline and each carriage
+// return by a space; nil leaves both.
+func WriteLines(w io.Writer, b, newline []byte) error {
+	if newline == nil {
+		_, err := w.Write(b)
+		return err
+	}
+	for len(b) > 0 {
+		i := bytes.IndexAny(b, "\r\n")
+		if i < 0 {
+			_, err := w.Write(b)
+			return err
+		}
+		if _, err := w.Write(b[:i]); err != nil {
+			return err
+		}
+		sep := newline
+		if b[i] == '\r' {
+			sep = space
+		}
+		if _, err := w.Write(sep); err != nil {
+			return err
+		}
+		b = b[i+1:]
+	}
+	return nil
+}
+
+var space = []byte(" ")
