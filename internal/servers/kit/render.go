@@ -89,20 +89,35 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// Compact is the text of an output that has no text of its own: compact JSON.
+func Compact(v any) string {
+	b, err := compact(filled(v))
+	if err != nil {
+		panic(err) // an output type that cannot be encoded
+	}
+	return string(b)
+}
+
 // Indented is v as JavaScript's JSON.stringify(v, null, 2) writes it: the text
 // of the reference servers' results.
 func Indented(v any) string {
-	fill := reflect.New(reflect.TypeOf(v))
-	fill.Elem().Set(reflect.ValueOf(v))
-	fillLists(fill.Elem())
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(fill.Interface()); err != nil {
+	if err := enc.Encode(filled(v)); err != nil {
 		panic(err) // an output type that cannot be encoded
 	}
 	return unescapeSeparators(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// filled is v without nil lists. The lists inside of v's own lists are filled in
+// place.
+func filled(v any) any {
+	p := reflect.New(reflect.TypeOf(v))
+	p.Elem().Set(reflect.ValueOf(v))
+	fillLists(p.Elem())
+	return p.Interface()
 }
 
 // unescapeSeparators writes U+2028 and U+2029 as themselves; encoding/json always
