@@ -246,7 +246,7 @@ func wait2() { time.Sleep(1) }
 package image
 import "time"
 func Wait() { time.Sleep(1) }
-`, []string{"internal/store/a_test.go:3", "test/image/harness.go:3"}},
+`, []string{"internal/store/a_test.go:3"}},
 		{"package comments", archtest.PackageDocs, `
 -- internal/store/store.go --
 // Package store keeps things.

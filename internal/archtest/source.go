@@ -42,12 +42,13 @@ func Inits(t *Tree) []Finding {
 }
 
 // Sleeps finds tests that wait by the clock. A file that uses testing/synctest
-// may sleep: time is not real there.
+// may sleep: time is not real there. So may what waits for another program to
+// come up, in the packages that start one.
 func Sleeps(t *Tree) []Finding {
 	var out []Finding
 	for _, p := range t.Packages {
 		for _, file := range p.Files {
-			if (!file.Test && !testOnly(p.Dir)) || importName(file, "testing/synctest") != "" {
+			if !file.Test || importName(file, "testing/synctest") != "" {
 				continue
 			}
 			for _, use := range uses(file, "time", []string{"Sleep"}) {
