@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/fault"
+	"drawbridge/internal/tables"
+)
+
+const (
+	auditColumns = "seq, time, user_id, credential, client, backend, method, target, decision, outcome, " +
+		"duration, size_in, size_out, digest, ref, hash"
+	auditWidth = 17 // the columns above and the chain
+
+	// Rows per statement. SQLite is fastest with a prepared statement of one row;
+	// PostgreSQL pays for each statement with a way over the network.
+	sqliteAuditRows   = 1
+	postgresAuditRows = 64
+)
+
+// OpenAuditChain begins a chain.
+func (s *Store) OpenAuditChain(ctx context.Context, c account.Chain) error {
+	err := s.update(ctx, quiet, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit_chains
+			(id, base_seq, base_hash, base_sign, head_seq, head_hash, head_sign) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			c.ID, c.Base.Seq, c.Base.Hash[:], c.Base.Sign[:], c.Head.Seq, c.Head.Hash[:], c.Head.Sign[:])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("open audit chain: %w", err)
+	}
+	return nil
+}
+
+// AppendAudit adds rows to a chain and moves its head from the row after to the
+// last of rows, all or nothing.
+func (s *Store) AppendAudit(ctx context.Context, chain string, after int64, rows []account.ChainedRecord, head account.ChainEnd) error {
+	err := s.update(ctx, quiet, func(tx *sql.Tx) error {
+		var num int64
+		err := tx.QueryRowContext(ctx, `UPDATE audit_chains SET head_seq = $1, head_hash = $2, head_sign = $3
+			WHERE id = $4 AND head_seq = $5 RETURNING num`,
+			head.Seq, head.Hash[:], head.Sign[:], chain, after).Scan(&num)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fault.Wrap(fmt.Errorf("chain %s has no head %d", chain, after), fault.Conflict, "The audit log was changed by something else. Run its verification.")
+		}
+		if err != nil {
+			return err
+		}
+		return s.insertAudit(ctx, tx, num, rows)
+	})
+	if err != nil {
+		return fmt.Errorf("append to audit log: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, rows []account.ChainedRecord) error {
+	per := sqliteAuditRows
+	if s.Engine() == tables.Postgres {
+		per = postgresAuditRows
+	}
+	args := make([]any, 0, per*auditWidth)
+	var insert *sql.Stmt
+	for len(rows) > 0 {
+		if len(rows) < per || insert == nil {
+			per = min(per, len(rows))
+			stmt, err := tx.PrepareContext(ctx, auditInsert(per))
+			if err != nil {
+				return err
+			}
+			defer stmt.Close() // at most two
+			insert = stmt
+		}
+		args = args[:0]
+		for i := range rows[:per] {
+			r := &rows[i]
+			args = append(args, chain, r.Seq, r.Time.UnixMicro(), r.User, r.Credential, r.Client, r.Backend, r.Method, r.Target,
+				string(r.Decision), string(r.Outcome), r.Duration.Microseconds(), r.SizeIn, r.SizeOut, r.Digest[:], r.Ref, r.Hash[:])
+		}
+		if _, err := insert.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+		rows = rows[per:]
+	}
+	return nil
+}
+
+// auditInsert is the statement for n rows.
+func auditInsert(n int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO audit (chain, " + auditColumns + ") VALUES ")
+	for i := range n * auditWidth {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%auditWidth == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(i+1))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// AuditHead is the head of a chain.
+func (s *Store) AuditHead(ctx context.Context, chain string) (account.ChainEnd, error) {
+	var end account.ChainEnd
+	var hash, sign []byte
+	err := s.reader.QueryRowContext(ctx, "SELECT head_seq, head_hash, head_sign FROM audit_chains WHERE id = $1", chain).
+		Scan(&end.Seq, &hash, &sign)
+	if err != nil {
+		return end, fmt.Errorf("read audit head: %w", s.coded(err))
+	}
+	copy(end.Hash[:], hash)
+	copy(end.Sign[:], sign)
+	return end, nil
+}
+
+// WalkAudit gives all chains, then all rows in the order they were written, from
+// one unchanging view. Rows of different chains mix.
+func (s *Store) WalkAudit(ctx context.Context, chains func([]account.Chain) error, row func(chain string, r account.ChainedRecord) error) error {
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		list, names, err := readChains(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := chains(list); err != nil {
+			return err
+		}
+		return each(ctx, tx, func(rows *sql.Rows) error {
+			num, r, err := scanAudit(rows)
+			if err != nil {
+				return err
+			}
+			return row(names[num], r)
+		}, "SELECT chain, "+auditColumns+" FROM audit ORDER BY id")
+	})
+	if err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	return nil
+}
+
+// AuditCut finds where retention may cut a chain: the last row before the first
+// one that is not older than before. Seq 0 means nowhere.
+func (s *Store) AuditCut(ctx context.Context, chain string, before time.Time) (seq int64, hash [32]byte, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var num, head, kept int64
+		err := tx.QueryRowContext(ctx, "SELECT num, head_seq FROM audit_chains WHERE id = $1", chain).Scan(&num, &head)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRowContext(ctx, "SELECT coalesce(min(seq), $1) FROM audit WHERE chain = $2 AND time >= $3",
+			head+1, num, before.UnixMicro()).Scan(&kept)
+		if err != nil {
+			return err
+		}
+		var stored []byte
+		err = tx.QueryRowContext(ctx, "SELECT hash FROM audit WHERE chain = $1 AND seq = $2", num, kept-1).Scan(&stored)
+		if errors.Is(err, sql.ErrNoRows) { // the first kept row is the first row there is
+			return nil
+		}
+		seq = kept - 1
+		copy(hash[:], stored)
+		return err
+	})
+	if err != nil {
+		return 0, hash, fmt.Errorf("find old audit rows: %w", err)
+	}
+	return seq, hash, nil
+}
+
+// CutAudit removes a chain's rows up to its new base.
+func (s *Store) CutAudit(ctx context.Context, chain string, base account.ChainEnd) (removed int64, err error) {
+	err = s.update(ctx, quiet, func(tx *sql.Tx) error {
+		var num int64
+		err := tx.QueryRowContext(ctx, `UPDATE audit_chains SET base_seq = $1, base_hash = $2, base_sign = $3
+			WHERE id = $4 AND base_seq < $5 RETURNING num`, base.Seq, base.Hash[:], base.Sign[:], chain, base.Seq).Scan(&num)
+		if errors.Is(err, sql.ErrNoRows) { // another process has cut as far
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		removed, err = affected(tx.ExecContext(ctx, "DELETE FROM audit WHERE chain = $1 AND seq <= $2", num, base.Seq))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove old audit rows: %w", err)
+	}
+	return removed, nil
+}
+
+func readChains(ctx context.Context, tx *sql.Tx) (list []account.Chain, names map[int64]string, err error) {
+	names = map[int64]string{}
+	err = each(ctx, tx, func(rows *sql.Rows) error {
+		var num int64
+		var c account.Chain
+		var blobs [4][]byte
+		err := rows.Scan(&num, &c.ID, &c.Base.Seq, &blobs[0], &blobs[1], &c.Head.Seq, &blobs[2], &blobs[3])
+		copy(c.Base.Hash[:], blobs[0])
+		copy(c.Base.Sign[:], blobs[1])
+		copy(c.Head.Hash[:], blobs[2])
+		copy(c.Head.Sign[:], blobs[3])
+		names[num] = c.ID
+		list = append(list, c)
+		return err
+	}, `SELECT num, id, base_seq, base_hash, base_sign, head_seq, head_hash, head_sign FROM audit_chains ORDER BY num`)
+	return list, names, err
+}
+
+func scanAudit(rows *sql.Rows) (chain int64, r account.ChainedRecord, err error) {
+	var at, duration int64
+	var digest, hash []byte
+	err = rows.Scan(&chain, &r.Seq, &at, &r.User, &r.Credential, &r.Client, &r.Backend, &r.Method, &r.Target,
+		&r.Decision, &r.Outcome, &duration, &r.SizeIn, &r.SizeOut, &digest, &r.Ref, &hash)
+	r.Time, r.Duration = time.UnixMicro(at).UTC(), time.Duration(duration)*time.Microsecond
+	copy(r.Digest[:], digest)
+	copy(r.Hash[:], hash)
+	return chain, r, err
+}
