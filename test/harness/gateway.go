@@ -26,9 +26,9 @@ type Gateway struct {
 	URL  string // of /mcp
 }
 
-// Serve starts drawbridge with the given backends and waits until each of them
-// has told what it offers. env are further environment variables.
-func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
+// Configure writes a configuration with the given backends and gives the flags
+// that make a drawbridge command use it, and a state directory of its own.
+func Configure(tb testing.TB, backends Servers) []string {
 	tb.Helper()
 	dir := tb.TempDir()
 	raw, err := json.MarshalIndent(map[string]any{"mcpServers": backends}, "", "  ")
@@ -39,8 +39,15 @@ func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		tb.Fatal(err)
 	}
+	return []string{"--config", file, "--state-dir", filepath.Join(dir, "state")}
+}
+
+// Serve starts drawbridge with the given backends and waits until each of them
+// has told what it offers. env are further environment variables.
+func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
+	tb.Helper()
 	addr := FreeAddr(tb)
-	args := []string{"serve", "--config", file, "--listen", addr, "--state-dir", filepath.Join(dir, "state")}
+	args := append([]string{"serve", "--listen", addr}, Configure(tb, backends)...)
 	cmd := Command(tb, Binary(tb), args, append(env, "GATEWAY_STATIC_API_KEY="+Key)...)
 	g := &Gateway{Process: Start(tb, cmd), Addr: addr, URL: "http://" + addr + "/mcp"}
 	g.Await(tb, addr)
