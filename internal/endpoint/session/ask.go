@@ -16,7 +16,10 @@ func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpw
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 	}
 	answer := make(chan mcpwire.Answer, 1)
-	id := s.expect(answer)
+	id, ok := s.expect(answer)
+	if !ok {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
 	defer s.forget(id)
 	out.Push(mcpwire.AppendRequest(nil, []byte(id), q.Method, q.Params))
 	select {
@@ -61,17 +64,20 @@ func find(obj []byte, name string) ([]byte, bool) {
 	return m.Value.Of(obj), true
 }
 
-// expect mints an id for a question.
-func (s *Session) expect(answer chan<- mcpwire.Answer) string {
+// expect mints an id for a question; a session that has ended can ask nothing.
+func (s *Session) expect(answer chan<- mcpwire.Answer) (id string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return "", false
+	}
 	s.serial++
-	id := `"` + s.mark() + "-" + strconv.FormatUint(s.serial, 10) + `"`
+	id = `"` + s.mark() + "-" + strconv.FormatUint(s.serial, 10) + `"`
 	if s.asks == nil {
 		s.asks = map[string]chan<- mcpwire.Answer{}
 	}
 	s.asks[id] = answer
-	return id
+	return id, true
 }
 
 func (s *Session) forget(id string) {

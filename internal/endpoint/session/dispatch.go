@@ -53,10 +53,14 @@ func (d *Dispatcher) Serve(ctx context.Context, s *Session, req *mcpwire.Request
 	c.over.Store(true)
 	if cause := context.Cause(ctx); errors.Is(cause, errCancelled) {
 		o.Close()
-		return mcpwire.Fail(mcpwire.Errorf(codeCancelled, "The request was cancelled by its client."))
+		return cancelled()
 	}
 	d.fit(req, &o)
 	return o
+}
+
+func cancelled() mcpwire.Outcome {
+	return mcpwire.Fail(mcpwire.Errorf(codeCancelled, "The request was cancelled by its client."))
 }
 
 // Cancelled tells the outcome of a request that its client has cancelled: where

@@ -170,7 +170,7 @@ func (s *Session) Enter(ctx context.Context, id []byte) (_ context.Context, key 
 		return nil, "", false
 	}
 	if s.closed {
-		cancel(errClosed)
+		cancel(errClosed) // End came between
 	}
 	if s.calls == nil {
 		s.calls = map[string]context.CancelCauseFunc{}
@@ -221,16 +221,29 @@ func idKey(raw []byte) string {
 // Close ends the session in memory: calls are cancelled, streams end, the watch
 // is closed.
 func (s *Session) Close() {
+	s.Abandon()
 	s.mu.Lock()
-	s.closed = true
+	defer s.mu.Unlock()
 	for _, cancel := range s.calls {
 		cancel(errClosed)
 	}
-	streams := s.streams
+}
+
+// Abandon is Close for a client that went away: its calls go on, as losing a
+// legacy client's connection is no cancelling, but nobody can be asked or told.
+func (s *Session) Abandon() {
+	s.mu.Lock()
+	s.closed = true
+	streams := slices.Clone(s.streams)
 	if s.outside != nil {
-		streams = append(slices.Clone(streams), s.outside)
+		streams = append(streams, s.outside)
 	}
+	asks := s.asks
+	s.asks = nil
 	s.mu.Unlock()
+	for _, answer := range asks {
+		answer <- mcpwire.Answer{Err: mcpwire.Errorf(mcpwire.CodeInternal, "The client went away before it answered.")}
+	}
 	for _, st := range streams {
 		st.End(nil)
 	}

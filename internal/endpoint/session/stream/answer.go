@@ -24,13 +24,12 @@ func Answer(id []byte, o *mcpwire.Outcome) []byte {
 	return AppendAnswer(make([]byte, 0, len(o.Result.Bytes)+len(id)+64), id, o)
 }
 
-// Hold reads a streamed result to its end, so that the answer fits one frame of
-// at most max bytes.
-func Hold(o *mcpwire.Outcome, max int) error {
+// hold reads a streamed result to its end, at most max bytes.
+func hold(o *mcpwire.Outcome, max int) error {
 	if o.Result.Rest == nil {
 		return nil
 	}
-	rest, err := io.ReadAll(io.LimitReader(o.Result.Rest, int64(max-len(o.Result.Bytes)+1)))
+	rest, err := io.ReadAll(io.LimitReader(o.Result.Rest, int64(max-len(o.Result.Bytes))+1))
 	if err != nil {
 		return fmt.Errorf("read result: %w", err)
 	}
@@ -48,8 +47,8 @@ var errTooLarge = errors.New("result too large to hold")
 // HeldAnswer is the response as one frame of about max bytes at most, or an
 // error response that says why there is none.
 func HeldAnswer(id []byte, o *mcpwire.Outcome, max int) []byte {
-	switch err := Hold(o, max); {
-	case err == nil && (max < 0 || len(o.Result.Bytes) <= max):
+	switch err := hold(o, max); {
+	case err == nil && len(o.Result.Bytes) <= max:
 		return Answer(id, o)
 	case err == nil, errors.Is(err, errTooLarge):
 		return mcpwire.AppendErrorResponse(nil, id, mcpwire.Errorf(mcpwire.CodeInternal,
@@ -83,10 +82,14 @@ func WriteRest(w io.Writer, rest io.Reader, newline []byte) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read result: %w", err)
+			return fmt.Errorf("%w: %w", ErrBroken, err)
 		}
 	}
 }
+
+// ErrBroken says that a streamed result broke off, other than an error of the
+// writer.
+var ErrBroken = errors.New("the result broke off")
 
 // restPool holds the buffers of WriteRest.
 var restPool sync.Pool
