@@ -6,6 +6,7 @@ package sdk_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -47,8 +48,8 @@ func TestDoors(t *testing.T) {
 				t.Parallel()
 				everything := harness.EverythingServer(t, backend.stateless)
 				transport := d.open(t, harness.Servers{"everything": {"url": everything, "prefix": ""}})
-				s, asked := connect(t, transport)
-				use(t, s)
+				s, asked, changed := connect(t, transport)
+				use(t, s, changed)
 				// The same question, as each era's test tool puts it.
 				switch {
 				case d.modern && backend.stateless:
@@ -61,15 +62,21 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-// connect opens a session whose client accepts every form put to it, and says so
-// on the channel.
-func connect(t *testing.T, transport mcp.Transport) (*mcp.ClientSession, <-chan string) {
+// connect opens a session whose client accepts every form put to it. It tells on
+// its channels what it was asked, and that the list of tools has changed.
+func connect(t *testing.T, transport mcp.Transport) (*mcp.ClientSession, <-chan string, <-chan struct{}) {
 	t.Helper()
-	asked := make(chan string, 10)
+	asked, changed := make(chan string, 10), make(chan struct{}, 10)
 	client := mcp.NewClient(&mcp.Implementation{Name: "sdk-test", Version: "1"}, &mcp.ClientOptions{
 		ElicitationHandler: func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			asked <- req.Params.Message
 			return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"name": "Ada", "username": "ada", "email": "ada@example.com"}}, nil
+		},
+		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) {
+			select {
+			case changed <- struct{}{}:
+			default: // enough are waiting
+			}
 		},
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
@@ -83,23 +90,14 @@ func connect(t *testing.T, transport mcp.Transport) (*mcp.ClientSession, <-chan 
 			t.Errorf("close: %v", err)
 		}
 	})
-	return s, asked
+	return s, asked, changed
 }
 
 // use does what every client does.
-func use(t *testing.T, s *mcp.ClientSession) {
+func use(t *testing.T, s *mcp.ClientSession, changed <-chan struct{}) {
 	t.Helper()
 	ctx := t.Context()
-	var names []string
-	for tool, err := range s.Tools(ctx, nil) {
-		if err != nil {
-			t.Fatalf("tools/list: %v", err)
-		}
-		names = append(names, tool.Name)
-	}
-	if len(names) < 20 {
-		t.Errorf("tools/list has only %v", names)
-	}
+	awaitTool(t, s, "test_simple_text", changed)
 	if got := text(t, s, "test_simple_text"); got != "This is a simple text response for testing." {
 		t.Errorf("test_simple_text says %q", got)
 	}
@@ -113,6 +111,31 @@ func use(t *testing.T, s *mcp.ClientSession) {
 	}
 	if _, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "no_such_tool"}); err == nil {
 		t.Error("a tool that does not exist was called")
+	}
+}
+
+// awaitTool lists until the tool is there. Over stdio the gateway answers before
+// its backends have, and says later that there is more.
+func awaitTool(t *testing.T, s *mcp.ClientSession, want string, changed <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
+	defer cancel()
+	for {
+		var names []string
+		for tool, err := range s.Tools(ctx, nil) {
+			if err != nil {
+				t.Fatalf("tools/list: %v", err)
+			}
+			names = append(names, tool.Name)
+		}
+		if slices.Contains(names, want) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("no word of %s; tools/list has only %v", want, names)
+		}
 	}
 }
 
