@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 
 	"drawbridge/internal/backend"
 	"drawbridge/internal/jsonscan"
@@ -23,12 +24,13 @@ const (
 
 // section is what one backend contributes, read once and never changed.
 type section struct {
-	backend Backend
-	prefix  string
-	rank    int // place in configuration order
-	lists   backend.Lists
-	items   [kinds][]item
-	refused []string // what was left out, and why
+	backend  Backend
+	prefix   string
+	rank     int      // place in configuration order
+	disabled []string // tools left out by configuration
+	lists    backend.Lists
+	items    [kinds][]item
+	refused  []string // what was left out, and why
 }
 
 // item is one entry of a list as clients see it.
@@ -54,13 +56,16 @@ type catalogue struct {
 }
 
 // newSection turns a backend's lists into items.
-func newSection(b Backend, prefix string, rank int, lists backend.Lists) *section {
-	s := &section{backend: b, prefix: prefix, rank: rank, lists: lists}
+func newSection(m Member, rank int, lists backend.Lists) *section {
+	s := &section{backend: m.Backend, prefix: m.Prefix, rank: rank, disabled: m.Disabled, lists: lists}
 	for k, raws := range [kinds][][]byte{lists.Tools, lists.Prompts, lists.Resources, lists.Templates} {
 		for _, raw := range raws {
 			it, why := s.newItem(kind(k), raw)
 			if why != "" {
 				s.refused = append(s.refused, why)
+				continue
+			}
+			if kind(k) == tools && slices.Contains(s.disabled, it.original) {
 				continue
 			}
 			s.items[k] = append(s.items[k], it)

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,8 +77,9 @@ type Deps struct {
 
 // Member is a backend with its place in the gateway.
 type Member struct {
-	Backend Backend
-	Prefix  string // of exposed names; "" is none
+	Backend  Backend
+	Prefix   string   // of exposed names; "" is none
+	Disabled []string // tools that are not offered, by original name
 }
 
 // Gateway merges backends and routes requests to them.
@@ -122,7 +124,7 @@ func (g *Gateway) SetMembers(ctx context.Context, members []Member) {
 	shelved := map[string]*section{}
 	for rank, m := range members {
 		if lists, ok := g.fromShelf(ctx, m.Backend.Name()); ok {
-			shelved[m.Backend.Name()] = newSection(m.Backend, m.Prefix, rank, lists)
+			shelved[m.Backend.Name()] = newSection(m, rank, lists)
 		}
 	}
 	g.mu.Lock()
@@ -132,10 +134,10 @@ func (g *Gateway) SetMembers(ctx context.Context, members []Member) {
 	for rank, m := range members {
 		name := m.Backend.Name()
 		switch was := old[name]; {
-		case was != nil && was.backend == m.Backend && was.prefix == m.Prefix && was.rank == rank:
+		case was != nil && was.backend == m.Backend && was.prefix == m.Prefix && was.rank == rank && slices.Equal(was.disabled, m.Disabled):
 			g.parts[name] = was
 		case was != nil && was.backend == m.Backend:
-			g.parts[name] = newSection(m.Backend, m.Prefix, rank, was.lists)
+			g.parts[name] = newSection(m, rank, was.lists)
 		case shelved[name] != nil:
 			g.parts[name] = shelved[name]
 		}

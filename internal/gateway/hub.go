@@ -27,9 +27,11 @@ type watch struct {
 
 	mu   sync.Mutex // guards uris
 	uris map[string]Backend
+	stop func() bool // ends the wait for the client's context; guarded by the hub's mu
 }
 
-// Watch opens a subscription to what happens outside of calls.
+// Watch opens a subscription to what happens outside of calls. It lasts until it
+// is closed or ctx ends.
 func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.Filter, sink mcpwire.Sink) (mcpwire.Watch, *mcpwire.Error) {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
@@ -52,6 +54,7 @@ func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.F
 		g.hub.watchers = map[*watch]struct{}{}
 	}
 	g.hub.watchers[w] = struct{}{}
+	w.stop = context.AfterFunc(ctx, w.Close)
 	return w, nil
 }
 
@@ -95,7 +98,11 @@ func (w *watch) Unsubscribe(ctx context.Context, uri string) *mcpwire.Error {
 func (w *watch) Close() {
 	w.g.hub.mu.Lock()
 	delete(w.g.hub.watchers, w)
+	stop := w.stop
 	w.g.hub.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
 	w.mu.Lock()
 	uris := w.uris
 	w.uris = map[string]Backend{}

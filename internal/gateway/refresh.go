@@ -86,7 +86,7 @@ func (g *Gateway) accept(b Backend, lists backend.Lists) {
 	defer g.mu.Unlock()
 	for rank, m := range g.members {
 		if m.Backend == b && !g.closed {
-			g.parts[b.Name()] = newSection(b, m.Prefix, rank, lists)
+			g.parts[b.Name()] = newSection(m, rank, lists)
 			g.stopGrace(b.Name())
 			g.publish()
 		}

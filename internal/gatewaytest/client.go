@@ -1,0 +1,344 @@
+package gatewaytest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Client is a raw MCP client of one revision. It keeps every message as bytes.
+type Client struct {
+	t        testing.TB
+	base     string // without a path
+	key      string
+	Revision string
+	Session  string
+	http     *http.Client
+	nextID   atomic.Int64
+
+	// of the HTTP+SSE transport
+	messages string
+	mu       sync.Mutex // guards waiting and outside
+	waiting  map[string]chan []byte
+	outside  []string
+}
+
+// Answer is all that came back for one request.
+type Answer struct {
+	Status  int
+	Header  http.Header
+	Events  []string // messages before the response, raw
+	Message string   // the response, raw
+}
+
+// Result is the raw result of the response, or "".
+func (a Answer) Result() string { return member(a.Message, "result") }
+
+// Error is the raw error of the response, or "".
+func (a Answer) Error() string { return member(a.Message, "error") }
+
+func member(msg, name string) string {
+	var m map[string]json.RawMessage
+	if json.Unmarshal([]byte(msg), &m) != nil {
+		return ""
+	}
+	return string(m[name])
+}
+
+// Dial connects a client of a revision to a gateway.
+func Dial(t testing.TB, base, key, revision string) *Client {
+	t.Helper()
+	c := &Client{t: t, base: base, key: key, Revision: revision, waiting: map[string]chan []byte{},
+		http: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
+	t.Cleanup(c.http.CloseIdleConnections)
+	switch revision {
+	case R2026:
+		return c
+	case R2024:
+		c.openSSE()
+	}
+	a := c.Call("initialize", fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"raw","version":"1"}}`, revision))
+	if got := member(a.Result(), "protocolVersion"); got != strconv.Quote(revision) {
+		t.Fatalf("initialize with %s: status %d, %s", revision, a.Status, a.Message)
+	}
+	c.Session = a.Header.Get("Mcp-Session-Id")
+	c.Notify("notifications/initialized", "")
+	return c
+}
+
+// Call sends a request with raw params ("" is none) and waits for its response.
+func (c *Client) Call(method, params string) Answer {
+	return c.CallID(strconv.FormatInt(c.nextID.Add(1), 10), method, params)
+}
+
+// CallID is Call with a raw id of the test's choice.
+func (c *Client) CallID(id, method, params string) Answer {
+	c.t.Helper()
+	return c.send(c.t.Context(), id, method, params)
+}
+
+// CallContext is Call that ends with ctx.
+func (c *Client) CallContext(ctx context.Context, method, params string) Answer {
+	return c.send(ctx, strconv.FormatInt(c.nextID.Add(1), 10), method, params)
+}
+
+// Notify sends a notification.
+func (c *Client) Notify(method, params string) { c.send(c.t.Context(), "", method, params) }
+
+func (c *Client) send(ctx context.Context, id, method, params string) Answer {
+	body := `{"jsonrpc":"2.0"`
+	if id != "" {
+		body += `,"id":` + id
+	}
+	body += `,"method":` + strconv.Quote(method)
+	if c.Revision == R2026 {
+		params = withMeta(params)
+	}
+	if params != "" {
+		body += `,"params":` + params
+	}
+	body += `}`
+	if c.messages != "" {
+		return c.sendSSE(ctx, id, body)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/mcp", strings.NewReader(body))
+	if err != nil {
+		c.t.Error(err)
+		return Answer{}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	if c.Session != "" {
+		req.Header.Set("Mcp-Session-Id", c.Session)
+	}
+	if c.Revision == R2026 || (c.Session != "" && c.Revision >= R0618) {
+		req.Header.Set("MCP-Protocol-Version", c.Revision)
+	}
+	if c.Revision == R2026 {
+		req.Header.Set("Mcp-Method", method)
+		var p struct{ Name, URI string }
+		if json.Unmarshal([]byte(params), &p) == nil && p.Name+p.URI != "" {
+			req.Header.Set("Mcp-Name", p.Name+p.URI)
+		}
+	}
+	return c.do(req)
+}
+
+// withMeta adds what every 2026-07-28 request carries, at the end of params.
+func withMeta(params string) string {
+	meta := `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}`
+	switch {
+	case params == "" || params == "{}":
+		return `{"_meta":{` + meta + `}}`
+	case strings.Contains(params, `"_meta":{`):
+		return strings.Replace(params, `"_meta":{`, `"_meta":{`+meta+`,`, 1)
+	}
+	return strings.TrimSuffix(params, "}") + `,"_meta":{` + meta + `}}`
+}
+
+// do sends a POST and takes its answer apart.
+func (c *Client) do(req *http.Request) Answer {
+	res, err := c.http.Do(req)
+	if err != nil {
+		if req.Context().Err() == nil {
+			c.t.Error(err)
+		}
+		return Answer{}
+	}
+	defer res.Body.Close()
+	a := Answer{Status: res.StatusCode, Header: res.Header}
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		raw, err := io.ReadAll(res.Body)
+		if err != nil && req.Context().Err() == nil {
+			c.t.Errorf("read answer: %v", err)
+		}
+		a.Message = string(raw)
+		return a
+	}
+	for msg := range events(res.Body) {
+		if msg == "" {
+			continue
+		}
+		if member(msg, "method") == "" {
+			a.Message = msg
+			break
+		}
+		a.Events = append(a.Events, msg)
+	}
+	return a
+}
+
+// events yields the data of each event of a stream.
+func events(r io.Reader) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		br := bufio.NewReaderSize(r, 1<<20)
+		var data []string
+		for {
+			line, err := br.ReadString('\n')
+			line = strings.TrimRight(line, "\r\n")
+			if d, ok := strings.CutPrefix(line, "data:"); ok {
+				data = append(data, strings.TrimPrefix(d, " "))
+			}
+			if line == "" && data != nil {
+				if !yield(strings.Join(data, "\n")) {
+					return
+				}
+				data = nil
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Stream opens the session's GET stream and hands its messages over until the
+// test ends.
+func (c *Client) Stream() <-chan string {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.base+"/mcp", nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Mcp-Session-Id", c.Session)
+	res, err := c.http.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		c.t.Fatalf("GET stream: %v %v", res, err)
+	}
+	return c.follow(res.Body)
+}
+
+// Listen opens a 2026-07-28 subscription and hands its messages over.
+func (c *Client) Listen(filter string) <-chan string {
+	c.t.Helper()
+	id := strconv.FormatInt(c.nextID.Add(1), 10)
+	body := `{"jsonrpc":"2.0","id":` + id + `,"method":"subscriptions/listen","params":` + withMeta(`{"notifications":`+filter+`}`) + `}`
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.base+"/mcp", strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Authorization": "Bearer " + c.key, "MCP-Protocol-Version": R2026, "Mcp-Method": "subscriptions/listen"} {
+		req.Header.Set(k, v)
+	}
+	res, err := c.http.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		c.t.Fatalf("listen: %v %v", res, err)
+	}
+	return c.follow(res.Body)
+}
+
+// follow reads a stream until the test ends and closes its request.
+func (c *Client) follow(body io.ReadCloser) <-chan string {
+	out := make(chan string, 1024)
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer close(out)
+		for msg := range events(body) {
+			out <- msg
+		}
+	})
+	c.t.Cleanup(func() {
+		_ = body.Close()
+		done.Wait()
+	})
+	return out
+}
+
+// openSSE opens the stream of HTTP+SSE and waits for its message URL.
+func (c *Client) openSSE() {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.base+"/sse", nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	res, err := c.http.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		c.t.Fatalf("GET /sse: %v %v", res, err)
+	}
+	stream := c.follow(res.Body)
+	select {
+	case first := <-stream:
+		u, err := url.Parse(first)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		b, _ := url.Parse(c.base)
+		c.messages = b.ResolveReference(u).String()
+	case <-time.After(30 * time.Second):
+		c.t.Fatal("no endpoint event")
+	}
+	go func() { // ends when follow closes the stream
+		for msg := range stream {
+			c.route(msg)
+		}
+	}()
+}
+
+// route hands a message of the HTTP+SSE stream to the request it belongs to.
+func (c *Client) route(msg string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch := c.waiting[member(msg, "id")]; ch != nil && member(msg, "method") == "" {
+		ch <- []byte(msg)
+		return
+	}
+	c.outside = append(c.outside, msg)
+}
+
+// Outside is what came on the HTTP+SSE stream beside responses, so far.
+func (c *Client) Outside() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.outside...)
+}
+
+func (c *Client) sendSSE(ctx context.Context, id, body string) Answer {
+	ch := make(chan []byte, 1)
+	if id != "" {
+		c.mu.Lock()
+		c.waiting[id] = ch
+		c.mu.Unlock()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.messages, bytes.NewReader([]byte(body)))
+	if err != nil {
+		c.t.Error(err)
+		return Answer{}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.t.Error(err)
+		}
+		return Answer{}
+	}
+	defer res.Body.Close()
+	a := Answer{Status: res.StatusCode, Header: res.Header}
+	if res.StatusCode != http.StatusAccepted || id == "" {
+		return a
+	}
+	select {
+	case msg := <-ch:
+		a.Message = string(msg)
+	case <-ctx.Done():
+	}
+	return a
+}

@@ -1,0 +1,284 @@
+package gatewaytest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// HTTP serves the fake over Streamable HTTP and returns its URL.
+func (f *Fake) HTTP(t testing.TB) string {
+	t.Helper()
+	h := &httpFake{Fake: f, sessions: map[string]bool{}}
+	srv := httptest.NewServer(h)
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return srv.URL + "/mcp"
+}
+
+// httpFake is a fake behind Streamable HTTP, of its one revision.
+type httpFake struct {
+	*Fake
+	mu       sync.Mutex // guards sessions and next
+	sessions map[string]bool
+	next     int
+}
+
+func (h *httpFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		h.post(w, r)
+	case http.MethodGet:
+		if h.modern() || !h.known(r) {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		h.stream(w, r, "")
+	case http.MethodDelete:
+		h.mu.Lock()
+		delete(h.sessions, r.Header.Get("Mcp-Session-Id"))
+		h.mu.Unlock()
+	default:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+func (h *httpFake) known(r *http.Request) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sessions[r.Header.Get("Mcp-Session-Id")]
+}
+
+// post answers one message. A legacy fake insists on its session, a modern one
+// on its headers.
+func (h *httpFake) post(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	var m message
+	if json.Unmarshal(body, &m) != nil {
+		http.Error(w, "parse error", http.StatusBadRequest)
+		return
+	}
+	switch {
+	case h.modern() && (r.Header.Get("MCP-Protocol-Version") != R2026 || r.Header.Get("Mcp-Method") != m.Method):
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		id := m.ID
+		if id == nil {
+			id = json.RawMessage("null")
+		}
+		fmt.Fprint(w, failure(id, `{"code":-32020,"message":"headers do not match"}`))
+		return
+	case !h.modern() && m.Method == "initialize":
+		h.mu.Lock()
+		h.next++
+		id := h.Name + "-" + strconv.Itoa(h.next)
+		h.sessions[id] = true
+		h.mu.Unlock()
+		w.Header().Set("Mcp-Session-Id", id)
+	case !h.modern() && !h.known(r):
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	if m.ID == nil || m.Method == "" {
+		h.answer(r.Context(), m, nil)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	if m.Method == "subscriptions/listen" && h.modern() {
+		h.stream(w, r, string(m.ID))
+		return
+	}
+	h.respond(w, r, m)
+}
+
+// respond answers as JSON, or as events when something is said before the result.
+func (h *httpFake) respond(w http.ResponseWriter, r *http.Request, m message) {
+	streaming := false
+	begin := func() {
+		if !streaming {
+			streaming = true
+			w.Header().Set("Content-Type", "text/event-stream")
+		}
+	}
+	event := func(msg string) {
+		begin()
+		fmt.Fprintf(w, "data: %s\n\n", msg)
+		w.(http.Flusher).Flush()
+	}
+	response := h.answer(r.Context(), m, event)
+	if h.SSE || streaming {
+		event(response)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	io.WriteString(w, response)
+}
+
+// stream holds a GET stream, or a subscription when listenID is set.
+func (h *httpFake) stream(w http.ResponseWriter, r *http.Request, listenID string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := make(chan string, 64)
+	stop := h.listen(func(msg string) {
+		select {
+		case out <- msg:
+		case <-r.Context().Done():
+		}
+	})
+	defer stop()
+	if listenID != "" {
+		fmt.Fprintf(w, `data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s},"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"promptsListChanged":true}}}`+"\n\n", listenID)
+	}
+	w.(http.Flusher).Flush()
+	for {
+		select {
+		case msg := <-out:
+			fmt.Fprintf(w, "data: %s\n\n", msg)
+			w.(http.Flusher).Flush()
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// HTTPSSE serves the fake over HTTP+SSE of 2024-11-05 and returns its URL.
+func (f *Fake) HTTPSSE(t testing.TB) string {
+	t.Helper()
+	s := &sseFake{Fake: f, pipes: map[string]chan string{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /sse", s.open)
+	mux.HandleFunc("POST /message", s.message)
+	srv := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return srv.URL + "/sse"
+}
+
+type sseFake struct {
+	*Fake
+	mu    sync.Mutex // guards pipes and next
+	pipes map[string]chan string
+	next  int
+}
+
+func (s *sseFake) open(w http.ResponseWriter, r *http.Request) {
+	out := make(chan string, 256)
+	s.mu.Lock()
+	s.next++
+	id := strconv.Itoa(s.next)
+	s.pipes[id] = out
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.pipes, id)
+		s.mu.Unlock()
+	}()
+	stop := s.listen(func(msg string) { out <- msg })
+	defer stop()
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprintf(w, "event: endpoint\ndata: /message?id=%s\n\n", id)
+	w.(http.Flusher).Flush()
+	for {
+		select {
+		case msg := <-out:
+			fmt.Fprintf(w, "event: message\ndata: %s\n\n", msg)
+			w.(http.Flusher).Flush()
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *sseFake) message(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	out := s.pipes[r.URL.Query().Get("id")]
+	s.mu.Unlock()
+	var m message
+	if out == nil || json.NewDecoder(r.Body).Decode(&m) != nil {
+		http.Error(w, "bad message", http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+	go func() { // ends with the call; the pipe outlives every test call
+		if response := s.answer(context.Background(), m, func(msg string) { out <- msg }); response != "" {
+			out <- response
+		}
+	}()
+}
+
+// stdioVariable makes a test binary play a fake backend: see Main.
+const stdioVariable = "GATEWAYTEST_FAKE"
+
+// Main is TestMain for packages that use stdio fakes: the test binary, started
+// again by Stdio, is the fake.
+func Main(m *testing.M) {
+	if spec := os.Getenv(stdioVariable); spec != "" {
+		var s struct{ Name, Revision string }
+		if json.Unmarshal([]byte(spec), &s) != nil {
+			os.Exit(2)
+		}
+		NewFake(s.Name, s.Revision).serveLines(os.Stdin, os.Stdout)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Stdio is the command and environment of a fake over stdio.
+func Stdio(t testing.TB, name, revision string) (command string, env map[string]string) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := json.Marshal(struct{ Name, Revision string }{name, revision})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe, map[string]string{stdioVariable: string(spec)}
+}
+
+// serveLines speaks newline-delimited JSON until in ends.
+func (f *Fake) serveLines(in io.Reader, out io.Writer) {
+	var mu sync.Mutex
+	send := func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		io.WriteString(out, line+"\n")
+	}
+	f.listen(send)
+	f.SetExact(os.Getenv("GATEWAYTEST_EXACT"))
+	f.SetFailure(os.Getenv("GATEWAYTEST_FAILURE"))
+	if n := os.Getenv("GATEWAYTEST_NOTES"); n != "" {
+		f.SetNotes(n)
+	}
+	r := bufio.NewReaderSize(in, 1<<20)
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var m message
+		if json.Unmarshal(line, &m) != nil {
+			continue
+		}
+		go func() { // ends with the process
+			if response := f.answer(context.Background(), m, send); response != "" {
+				send(response)
+			}
+		}()
+	}
+}
