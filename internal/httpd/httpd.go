@@ -161,7 +161,7 @@ func badPath(r *http.Request) string {
 		return "bad path"
 	}
 	if raw := r.URL.RawPath; raw != "" {
-		return "bad path: encoded separators are not accepted"
+		return "bad path: write it without needless percent-encoding"
 	}
 	if strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../") ||
 		strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..") || strings.ContainsAny(p, "\\\x00") {
