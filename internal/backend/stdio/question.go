@@ -1,0 +1,118 @@
+package stdio
+
+import (
+	"bytes"
+
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// maxAsking is how many questions of one process may be open.
+const maxAsking = 32
+
+// request answers a request of the process, now or when a person has.
+func (p *peer) request(m mcpwire.Message) {
+	switch m.Method {
+	case mcpwire.MethodPing:
+		p.reply(m.ID, []byte("{}"))
+	case mcpwire.MethodElicit, mcpwire.MethodSample, mcpwire.MethodRootsList:
+		p.question(m)
+	default:
+		p.refuse(m.ID, mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The client does not offer %s.", m.Method))
+	}
+}
+
+// question routes a question to the one call it can come from. Without a call it
+// is for whoever watches the backend; with several nobody can tell.
+func (p *peer) question(m mcpwire.Message) {
+	q := mcpwire.Question{Revision: p.info.Revision, Method: m.Method, Params: bytes.Clone(m.Params)}
+	id := bytes.Clone(m.ID)
+	var to *ear
+	if c, n := p.only(); n == 1 && c.caller != nil && canAnswer(c.caller, q) {
+		to = &c.ear
+	} else if w := p.latest(); n == 0 && w != nil {
+		to = &w.ear
+	}
+	if to == nil || !p.ask(id, q, to) {
+		p.decline(id, q.Method)
+	}
+}
+
+// ask hands a question on and the answer back. It tells whether it could.
+func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead != "" || len(p.asking) >= maxAsking {
+		return false
+	}
+	cancel := to.ask(q, func(answer mcpwire.Answer, err error) {
+		p.mu.Lock()
+		delete(p.asking, string(id))
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			p.decline(id, q.Method)
+		case answer.Err != nil:
+			p.refuse(id, answer.Err)
+		default:
+			p.reply(id, answer.Result)
+		}
+	})
+	if cancel != nil {
+		p.asking[string(id)] = cancel
+	}
+	return cancel != nil
+}
+
+// withdraw ends a question that the process no longer asks.
+func (p *peer) withdraw(params []byte) {
+	m, ok := jsonscan.Find(params, "requestId")
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	cancel := p.asking[string(m.Value.Of(params))]
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// canAnswer tells whether a caller declared what a question needs.
+func canAnswer(caller *mcpwire.Caller, q mcpwire.Question) bool {
+	switch q.Method {
+	case mcpwire.MethodElicit:
+		if m, ok := jsonscan.Find(q.Params, "mode"); ok && string(m.Value.Of(q.Params)) == `"url"` {
+			return caller.Can.ElicitationURL
+		}
+		return caller.Can.Elicitation
+	case mcpwire.MethodSample:
+		if _, tools := jsonscan.Find(q.Params, "tools"); tools {
+			return caller.Can.SamplingTools
+		}
+		return caller.Can.Sampling
+	}
+	return caller.Can.Roots
+}
+
+// decline answers for a client that is not there or cannot (protocol reference
+// 2.5, last table). A server that gets no roots keeps to those it was started with.
+func (p *peer) decline(id []byte, method string) {
+	switch method {
+	case mcpwire.MethodElicit:
+		p.reply(id, []byte(`{"action":"cancel"}`))
+	case mcpwire.MethodRootsList:
+		p.reply(id, []byte(`{"roots":[]}`))
+	default:
+		p.refuse(id, &mcpwire.Error{Code: -1, Message: "User rejected sampling request"})
+	}
+}
+
+func (p *peer) reply(id, result []byte) {
+	b := mcpwire.AppendResultHead(nil, id)
+	p.line(append(append(b, result...), '}'))
+}
+
+func (p *peer) refuse(id []byte, e *mcpwire.Error) {
+	p.line(mcpwire.AppendErrorResponse(nil, id, e))
+}

@@ -1,0 +1,215 @@
+package stdio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// watch is one Watch that runs. A legacy process tells everything to each; a
+// modern one names the listen request that something is for.
+type watch struct {
+	id    int64 // of the listen request; 0 for a legacy process
+	ready func(mcpwire.Filter)
+	once  sync.Once
+	ear
+}
+
+func (w *watch) honours(f mcpwire.Filter) { w.once.Do(func() { w.ready(f) }) }
+
+// Watch delivers what belongs to no call.
+func (p *peer) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, ready func(mcpwire.Filter)) error {
+	w := &watch{ready: ready, ear: ear{life: ctx, sink: sink}}
+	defer w.asks.Wait()
+	defer w.close()
+	if p.info.Revision.Modern() {
+		return p.listen(ctx, f, w)
+	}
+	p.addWatch(w)
+	defer p.removeWatch(w)
+	w.honours(f)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.lost:
+		return errors.New("process ended")
+	}
+}
+
+// listen is the Watch of a modern process: a request that stays open.
+func (p *peer) listen(ctx context.Context, f mcpwire.Filter, w *watch) error {
+	c := &call{answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx}}
+	if why := p.addListen(c, w); why != "" {
+		return errors.New(why)
+	}
+	defer p.removeWatch(w)
+	if why := p.own(c.id, mcpwire.MethodListen, listenParams(f)); why != "" {
+		return errors.New(why)
+	}
+	select {
+	case out := <-c.answer:
+		if out.Kind == mcpwire.Failed {
+			return out.Err
+		}
+		return errors.New("the process ended its subscription")
+	case <-ctx.Done():
+		p.cancelled(c.id)
+		return nil
+	}
+}
+
+// addListen registers a listen request. It does not count as a call in flight:
+// it lasts, and the rule for questions and logs is about calls.
+func (p *peer) addListen(c *call, w *watch) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead != "" {
+		return p.dead
+	}
+	p.lastID++
+	c.id, w.id = p.lastID, p.lastID
+	p.quiet[c.id] = c
+	p.watches = append(p.watches, w)
+	return ""
+}
+
+func (p *peer) addWatch(w *watch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watches = append(p.watches, w)
+}
+
+func (p *peer) removeWatch(w *watch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.quiet, w.id)
+	for i, other := range p.watches {
+		if other == w {
+			p.watches = append(p.watches[:i:i], p.watches[i+1:]...)
+			return
+		}
+	}
+}
+
+func listenParams(f mcpwire.Filter) []byte {
+	b := []byte(`{"notifications":{`)
+	for _, flag := range []struct {
+		on   bool
+		name string
+	}{
+		{f.ToolsChanged, "toolsListChanged"},
+		{f.PromptsChanged, "promptsListChanged"},
+		{f.ResourcesChanged, "resourcesListChanged"},
+	} {
+		if flag.on {
+			b = append(append(append(b, '"'), flag.name...), `":true,`...)
+		}
+	}
+	if len(f.Resources) > 0 {
+		b = append(b, `"resourceSubscriptions":[`...)
+		for _, uri := range f.Resources {
+			b = append(mcpwire.AppendString(b, uri), ',')
+		}
+		b = append(b[:len(b)-1], ']', ',')
+	}
+	b = bytes.TrimSuffix(b, []byte(","))
+	return append(b, '}', '}')
+}
+
+// acknowledged tells a listen what the process honours of its filter.
+func (p *peer) acknowledged(n mcpwire.Notification) {
+	w := p.addressee(n.Params)
+	if w == nil {
+		return
+	}
+	var f mcpwire.Filter
+	if m, ok := jsonscan.Find(n.Params, "notifications"); ok && n.Params[m.Value.From] == '{' {
+		f = decodeFilter(m.Value.Of(n.Params))
+	}
+	w.honours(f)
+}
+
+func decodeFilter(raw []byte) mcpwire.Filter {
+	var f mcpwire.Filter
+	for m := range jsonscan.Members(raw) {
+		value := m.Value.Of(raw)
+		yes := string(value) == "true"
+		switch {
+		case jsonscan.Is(m.Key, "toolsListChanged"):
+			f.ToolsChanged = yes
+		case jsonscan.Is(m.Key, "promptsListChanged"):
+			f.PromptsChanged = yes
+		case jsonscan.Is(m.Key, "resourcesListChanged"):
+			f.ResourcesChanged = yes
+		case jsonscan.Is(m.Key, "resourceSubscriptions") && value[0] == '[':
+			for at := range jsonscan.Elements(value) {
+				if uri, ok := jsonscan.Unquote(at.Of(value)); ok {
+					f.Resources = append(f.Resources, uri)
+				}
+			}
+		}
+	}
+	return f
+}
+
+// addressee finds the listen that a notification's subscription id names.
+func (p *peer) addressee(params []byte) *watch {
+	meta, ok := jsonscan.Find(params, "_meta")
+	if !ok || params[meta.Value.From] != '{' {
+		return nil
+	}
+	raw := meta.Value.Of(params)
+	m, ok := jsonscan.Find(raw, mcpwire.MetaSubscriptionID)
+	if !ok {
+		return nil
+	}
+	id, err := strconv.ParseInt(string(m.Value.Of(raw)), 10, 64)
+	if err != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.watches {
+		if w.id == id {
+			return w
+		}
+	}
+	return nil
+}
+
+// outside hands on what belongs to no call: to the listen it names, which is
+// the process's own business and taken out, or to the latest watch.
+func (p *peer) outside(n mcpwire.Notification) {
+	w := p.addressee(n.Params)
+	if w != nil {
+		n.Params = withoutSubscription(n)
+	} else {
+		w = p.latest()
+	}
+	if w != nil {
+		w.notify(n)
+	}
+}
+
+// latest is the watch opened last: an older one is about to be replaced by it.
+func (p *peer) latest() *watch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.watches) == 0 {
+		return nil
+	}
+	return p.watches[len(p.watches)-1]
+}
+
+func withoutSubscription(n mcpwire.Notification) []byte {
+	req, err := mcpwire.NewRequest(n.Method, n.Revision, n.Params)
+	if err != nil {
+		return n.Params
+	}
+	return req.AppendParams(nil, mcpwire.Edit{DropMeta: []string{mcpwire.MetaSubscriptionID}})
+}
