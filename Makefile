@@ -61,7 +61,7 @@ golden: ## write recorded results anew; read the difference before you commit it
 
 .PHONY: lint
 lint: ## golangci-lint with .golangci.yml (built from source on first use)
-	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.0 run ./...
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (5m)
