@@ -14,12 +14,10 @@ import (
 //
 // It allocates only on failure, or when more than 32 keys are open at once.
 func Check(b []byte) error {
-	if len(b) > math.MaxUint32 {
-		return &Error{Offset: math.MaxUint32, Reason: tooLong}
+	if len(b) > math.MaxInt32 {
+		return &Error{Offset: math.MaxInt32, Reason: tooLong}
 	}
-	var keys [32]keySpan
-	var slots [64]uint32
-	c := checker{b: b, maxDepth: MaxDepth, unique: true, keys: keys[:0], slots: slots[:]}
+	c := checker{b: b, maxDepth: MaxDepth, unique: true}
 	return c.run()
 }
 
@@ -39,8 +37,8 @@ type checker struct {
 	escaped  bool // the last string held an escape
 
 	unique bool
-	keys   []keySpan // of the open objects, innermost last
-	slots  []uint32  // hash table of isUnique
+	keys   keyStack
+	table  []uint32 // of repeatedOfMany
 	seed   maphash.Seed
 	text   []byte // decoded key for hashing
 }
@@ -126,7 +124,7 @@ func (c *checker) array(i, depth int) int {
 }
 
 func (c *checker) object(i, depth int) int {
-	b, base := c.b, len(c.keys)
+	b, base := c.b, c.keys.len
 	if i = space(b, i); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
@@ -149,10 +147,10 @@ func (c *checker) object(i, depth int) int {
 			return c.fail(i, noCommaOrBrace)
 		}
 		if c.unique {
-			if again := c.repeated(c.keys[base:]); again >= 0 {
+			if again := c.repeated(c.keys.from(base)); again >= 0 {
 				return c.fail(again, duplicateKey)
 			}
-			c.keys = c.keys[:base]
+			c.keys.len = base
 		}
 		return i + 1
 	}
@@ -169,7 +167,7 @@ func (c *checker) key(i int) int {
 		return -1
 	}
 	if c.unique {
-		c.keys = append(c.keys, keySpan{uint32(i + 1), uint32(end - 1), c.escaped})
+		c.keys.push(spanOfKey(i+1, end-1, c.escaped))
 	}
 	if i = space(b, end); i >= len(b) || b[i] != ':' {
 		return c.fail(i, noColon)

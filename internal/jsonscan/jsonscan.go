@@ -58,7 +58,7 @@ const (
 	noCommaOrBrace = "expected a comma or a closing brace"
 	noCommaOrEnd   = "expected a comma or a closing bracket"
 	tooDeep        = "nested too deep"
-	tooLong        = "longer than 4 GiB"
+	tooLong        = "longer than 2 GiB"
 	controlInText  = "control character in a string"
 	badUTF8        = "invalid UTF-8"
 	badEscape      = "invalid escape"

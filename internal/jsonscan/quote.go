@@ -65,3 +65,17 @@ func appendEscape(dst []byte, c byte) []byte {
 	}
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
 }
+
+// appendDecoded appends what checked string content means.
+func appendDecoded(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		n := plainText(raw[i:])
+		dst = append(dst, raw[i:i+n]...)
+		if i += n; i < len(raw) {
+			var r rune
+			r, i = nextRune(raw, i)
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return dst
+}
