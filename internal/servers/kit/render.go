@@ -155,7 +155,8 @@ func fillLists(v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
+			// The exported fields of an embedded struct can be set though it cannot.
+			if f := v.Field(i); f.CanSet() || v.Type().Field(i).Anonymous && f.Kind() == reflect.Struct {
 				fillLists(f)
 			}
 		}

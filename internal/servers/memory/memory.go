@@ -1,0 +1,162 @@
+// Package memory is a drop-in for two servers on one store: the reference
+// knowledge graph (npm @modelcontextprotocol/server-memory 2026.8.31) and the
+// memory bank (npm @allpepper/memory-bank-mcp 0.2.2), with full-text search over
+// both.
+//
+// The tools of the originals keep their contracts; where they lose data or show
+// paths of the file system, ours differ, and the tests name each place. Every
+// user has a graph and a bank of their own. A call is one transaction. Deletes
+// are soft: what a change removed comes back with memory_restore for 30 days.
+// The state is in the server's own tables; there is no upstream.
+package memory
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/tables"
+)
+
+// Name is the server's name.
+const Name = "memory"
+
+// Config are the settings of the server.
+type Config struct {
+	kit.Common
+	// GraphFile is a JSONL file of the reference server that is read into the
+	// graph of the user admin, once.
+	GraphFile string
+	// BankDir is a memory bank's root directory, read the same way.
+	BankDir string
+}
+
+// The variables that the originals read.
+const (
+	graphFileVariable = "MEMORY_FILE_PATH"
+	bankDirVariable   = "MEMORY_BANK_ROOT"
+)
+
+// Variables are the names of the settings.
+func Variables() []string {
+	return append(kit.CommonVariables(Name), graphFileVariable, bankDirVariable)
+}
+
+// ReadConfig reads the settings. Deletes can be undone, so nothing is held back
+// by default.
+func ReadConfig(v kit.Settings) (Config, error) {
+	c, err := v.Common(Name, kit.ModeAll)
+	return Config{Common: c, GraphFile: v[graphFileVariable], BankDir: v[bankDirVariable]}, err
+}
+
+// The bounds on what is kept.
+const (
+	userQuota   = 100 << 20 // bytes of a user, old versions and deleted things included
+	maxName     = 512       // bytes of a name; indexes of PostgreSQL take no more
+	maxVersions = 50        // old contents kept of a file
+	keepDeleted = 30 * 24 * time.Hour
+)
+
+// server has what the tools work with.
+type server struct {
+	db  tables.DB
+	log *slog.Logger
+	now func() time.Time
+	cfg Config
+}
+
+// New makes the server.
+func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
+	s := &server{db: deps.DB, log: deps.Log, now: deps.Now, cfg: cfg}
+	return kit.New(kit.Spec{
+		Name:  Name,
+		Title: "Memory",
+		Instructions: "What should be remembered beyond this conversation: a knowledge graph of entities, observations and relations, " +
+			"and a bank of Markdown files by project. memory_search finds words in both. What was deleted comes back with memory_restore.",
+		Mode: cfg.Mode, Active: cfg.Toolsets,
+		Sets:  []kit.Set{{Name: setGraph, Default: true}, {Name: setBank, Default: true}, {Name: setManage}},
+		Tools: append(append(s.graphTools(), s.bankTools()...), s.commonTools()...),
+		Resources: []kit.Resource{{
+			URI: graphURI, Name: "knowledge-graph", Title: "Knowledge Graph",
+			Description: "The full knowledge graph with all entities and relations", MIMEType: "application/json",
+			Read: s.readGraphResource,
+		}},
+		Templates: []kit.Template{{
+			URITemplate: fileTemplate, Name: "memory-bank-file", Title: "Memory bank file",
+			Description: "A file of a project in the memory bank.", MIMEType: "text/markdown",
+			Read: s.readFileResource, List: s.listFileResources, Complete: s.completeFile,
+		}},
+		Prompts:     []kit.Prompt{s.contextPrompt()},
+		UnknownTool: unknownTool,
+		Prepare:     s.prepare,
+	}, deps)
+}
+
+const (
+	setGraph  = "graph"
+	setBank   = "bank"
+	setManage = "manage"
+
+	graphURI     = "memory://knowledge-graph"
+	fileTemplate = "memorybank://{project}/{file}"
+)
+
+func (s *server) graphTools() []kit.Tool {
+	return inSet(setGraph,
+		kit.Write("create_entities", "Create Entities", "Create multiple new entities in the knowledge graph", s.createEntities).Keeping(graphContract),
+		kit.Write("create_relations", "Create Relations",
+			"Create multiple new relations between entities in the knowledge graph. Relations should be in active voice", s.createRelations).Keeping(graphContract),
+		kit.Write("add_observations", "Add Observations", "Add new observations to existing entities in the knowledge graph", s.addObservations).Keeping(graphContract),
+		kit.Destroy("delete_entities", "Delete Entities", "Delete multiple entities and their associated relations from the knowledge graph", s.deleteEntities).
+			Idempotent().Keeping(graphContract),
+		kit.Destroy("delete_observations", "Delete Observations", "Delete specific observations from entities in the knowledge graph", s.deleteObservations).
+			Idempotent().Keeping(graphContract),
+		kit.Destroy("delete_relations", "Delete Relations", "Delete multiple relations from the knowledge graph", s.deleteRelations).
+			Idempotent().Keeping(graphContract),
+		kit.Read("read_graph", "Read Graph", "Read the entire knowledge graph", s.readGraph).Keeping(graphContract),
+		kit.Read("search_nodes", "Search Nodes", "Search for nodes in the knowledge graph based on a query", s.searchNodes).Keeping(graphContract),
+		kit.Read("open_nodes", "Open Nodes", "Open specific nodes in the knowledge graph by their names", s.openNodes).Keeping(graphContract),
+		kit.Read("get_related", "Get Related", "List what an entity of the knowledge graph is related to, over up to three steps.", s.getRelated),
+		kit.Write("rename_entity", "Rename Entity", "Rename an entity of the knowledge graph; its relations follow.", s.renameEntity),
+	)
+}
+
+func (s *server) bankTools() []kit.Tool {
+	return inSet(setBank,
+		kit.Read("list_projects", "List Projects", "List all projects in the memory bank", s.listProjects).Keeping(bankContract),
+		kit.Read("list_project_files", "List Project Files", "List all files within a specific project", s.listFiles).Keeping(bankContract),
+		kit.Read("memory_bank_read", "Read Memory Bank File", "Read a memory bank file for a specific project", s.readFile).Keeping(bankContract),
+		kit.Write("memory_bank_write", "Write Memory Bank File", "Create a new memory bank file for a specific project", s.writeFile).Keeping(bankContract),
+		kit.Write("memory_bank_update", "Update Memory Bank File", "Update an existing memory bank file for a specific project", s.updateFile).
+			Idempotent().Keeping(bankContract),
+		kit.Write("memory_bank_append", "Append to Memory Bank File", "Add text to the end of a memory bank file; makes the file if it is not there.", s.appendFile),
+		kit.Write("memory_bank_patch", "Patch Memory Bank File", "Replace the text below one Markdown heading of a memory bank file.", s.patchFile).Idempotent(),
+		kit.Destroy("memory_bank_delete", "Delete Memory Bank File", "Delete a memory bank file. memory_bank_restore brings it back for 30 days.", s.deleteFile).Idempotent(),
+		kit.Read("memory_bank_history", "Memory Bank File History", "List the versions of a memory bank file, or read one of them.", s.fileHistory),
+		kit.Write("memory_bank_restore", "Restore Memory Bank File", "Bring back a deleted memory bank file, or an older version of one.", s.restoreFile),
+	)
+}
+
+func (s *server) commonTools() []kit.Tool {
+	common := []kit.Tool{
+		kit.Read("memory_search", "Search Memory", "Find words in the knowledge graph and the memory bank, best matches first, with the text around them.", s.search),
+		kit.Read("memory_changes", "Memory Changes", "List what was changed in your memory, latest first, with the ids that memory_restore takes.", s.listChanges),
+		kit.Write("memory_restore", "Restore Memory", "Bring back everything that one change deleted: entities with their relations, observations, files.", s.restoreChange).Idempotent(),
+	}
+	return append(common, inSet(setManage,
+		kit.Destroy("memory_bank_delete_project", "Delete Memory Bank Project", "Delete all files of a project. memory_restore brings them back for 30 days.", s.deleteProject).Idempotent(),
+		kit.Read("memory_export", "Export Memory", "Export the knowledge graph as JSON lines, in the format of the reference memory server.", s.exportGraph),
+		kit.Write("memory_import", "Import Memory", "Add JSON lines of the reference memory server's format to the knowledge graph. What is there stays.", s.importGraph).Idempotent(),
+	)...)
+}
+
+func inSet(set string, all ...kit.Tool) []kit.Tool {
+	for i := range all {
+		all[i] = all[i].InSet(set)
+	}
+	return all
+}
+
+// errNoDatabase is a mistake of whoever built the server.
+var errNoDatabase = errors.New("the memory server was opened without its tables")
