@@ -114,6 +114,10 @@ func (l *loader) backendVariables() {
 		if n == nil {
 			continue
 		}
+		if name == "" {
+			l.d.Failf(n.At, "", "names no backend; write %s<NAME>", backendPrefix)
+			continue
+		}
 		name = strings.ToLower(name)
 		c := l.named(name)
 		if c == nil {

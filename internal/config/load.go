@@ -48,7 +48,7 @@ func Load(src Source) (*Config, []Notice, error) {
 	l.check(&c)
 
 	if err := l.d.Err(); err != nil {
-		return nil, l.d.Notices, err
+		return nil, l.d.Said(), err
 	}
 	c.file = l.path
 	c.files = env.Files()
@@ -56,7 +56,7 @@ func Load(src Source) (*Config, []Notice, error) {
 		c.files = slices.Insert(slices.Clone(env.Files()), 0, l.path)
 	}
 	c.entries = l.d.Entries
-	return &c, l.d.Notices, nil
+	return &c, l.d.Said(), nil
 }
 
 // loader carries one Load through its steps.

@@ -36,6 +36,14 @@ func (d *Decoder) Failf(at Place, path, format string, args ...any) {
 	d.Faults = append(d.Faults, &Fault{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
+// Said are the notices in the order of their places.
+func (d *Decoder) Said() []Notice {
+	slices.SortStableFunc(d.Notices, func(a, b Notice) int {
+		return cmp.Or(a.At.compare(b.At), cmp.Compare(a.Path, b.Path))
+	})
+	return d.Notices
+}
+
 // Notef reports a notice.
 func (d *Decoder) Notef(at Place, path, format string, args ...any) {
 	d.Notices = append(d.Notices, Notice{At: at, Path: path, Text: fmt.Sprintf(format, args...)})
@@ -308,13 +316,13 @@ func Showable(n *Node) string {
 	return u.String()
 }
 
-// Err joins the faults, those of files in the order of their lines.
+// Err joins the faults in the order of their places.
 func (d *Decoder) Err() error {
 	if len(d.Faults) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(d.Faults, func(a, b *Fault) int {
-		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line))
+		return cmp.Or(a.At.compare(b.At), cmp.Compare(a.Path, b.Path))
 	})
 	errs := make([]error, len(d.Faults))
 	for i, f := range d.Faults {

@@ -1,6 +1,9 @@
 package tree
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // Layer is where a value comes from; later ones win.
 type Layer string
@@ -39,6 +42,10 @@ func (p Place) String() string {
 		}
 	}
 	return s
+}
+
+func (p Place) compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col), cmp.Compare(p.Name, q.Name))
 }
 
 // Notice is something the user should know that does not prevent a start.
