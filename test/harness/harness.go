@@ -198,6 +198,9 @@ func Start(tb testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
+// Output is what the program has printed up to now.
+func (p *Process) Output() string { return p.out.String() }
+
 // Await returns when the program accepts connections at addr.
 func (p *Process) Await(tb testing.TB, addr string) {
 	tb.Helper()
