@@ -1,0 +1,193 @@
+package streamable_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/endpoint/session"
+	"drawbridge/internal/route"
+)
+
+// T7: a foreign page can only send "simple" content types without asking.
+func TestPost_contentType(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	for ct, status := range map[string]int{
+		"application/json":                  200,
+		"application/json; charset=utf-8":   200,
+		"Application/JSON":                  200,
+		"text/plain":                        415,
+		"application/x-www-form-urlencoded": 415,
+		"multipart/form-data; boundary=x":   415,
+		"text/plain; application/json":      415,
+		"application/jsonx":                 415,
+		"":                                  415,
+	} {
+		w := d.do("POST", call(`"name":"echo"`), "Mcp-Session-Id", id, "Content-Type", "", "Content-Type", ct)
+		if w.Code != status {
+			t.Errorf("Content-Type %q: status %d, want %d", ct, w.Code, status)
+		}
+	}
+	if w := d.do("POST", call(`"name":"echo"`), "Mcp-Session-Id", id, "Content-Type", "text/plain"); w.Code != 415 {
+		t.Errorf("two content types: status %d", w.Code)
+	}
+}
+
+// T9: size, compression, depth.
+func TestPost_limits(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	served := len(d.hub.Served())
+	pad := func(n int) string {
+		body := call(`"name":"echo","arguments":{"x":""}`)
+		return strings.Replace(body, `"x":"`, `"x":"`+strings.Repeat("a", n-len(body)), 1)
+	}
+	limit := int(session.DefaultConfig().MaxBody)
+
+	if w := d.do("POST", pad(limit+1), "Mcp-Session-Id", id); w.Code != 413 {
+		t.Errorf("one byte over the limit: status %d", w.Code)
+	}
+	chunked := newRequest(alice, "POST", pad(limit+1), "Mcp-Session-Id", id)
+	chunked.ContentLength = -1
+	w := httptest.NewRecorder()
+	if d.ServeHTTP(w, chunked); w.Code != 413 {
+		t.Errorf("over the limit without length: status %d", w.Code)
+	}
+	if w := d.do("POST", call(`"name":"echo"`), "Mcp-Session-Id", id, "Content-Encoding", "gzip"); w.Code != 415 {
+		t.Errorf("compressed: status %d", w.Code)
+	}
+	deep := call(`"name":"echo","arguments":{"x":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`)
+	if w := d.do("POST", deep, "Mcp-Session-Id", id); w.Code != 400 {
+		t.Errorf("deep: status %d", w.Code)
+	}
+	if got := d.hub.Served(); len(got) != served {
+		t.Errorf("the hub was asked: %v", got)
+	}
+	if w := d.do("POST", pad(limit), "Mcp-Session-Id", id); w.Code != 200 {
+		t.Errorf("exactly the limit: status %d", w.Code)
+	}
+}
+
+// T11: whatever two readers could read in two ways is refused, and nothing
+// reaches a backend.
+func TestPost_ambiguous(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"METHOD beside method":     `{"jsonrpc":"2.0","id":1,"method":"tools/list","METHOD":"tools/call"}`,
+		"Params beside params":     `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"},"Params":{"name":"rm"}}`,
+		"params twice":             `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"},"params":{"name":"rm"}}`,
+		"name twice":               call(`"name":"echo","name":"rm"`),
+		"name twice, once escaped": call(`"name":"echo","n\u0061me":"rm"`),
+		"Name beside name":         call(`"name":"echo","Name":"rm"`),
+		"NUL in a key":             call(`"name\u0000":"rm","name":"echo"`),
+		"NUL in the name":          call(`"name":"echo\u0000"`),
+		"long s":                   `{"jsonrpc":"2.0","id":1,"method":"tools/call","param` + "\u017f" + `":{"name":"rm"},"params":{"name":"echo"}}`,
+		"Kelvin sign":              call(`"name":"echo","ta` + "\u017f\u212a" + `Id":"x"`),
+		"trailing value":           call(`"name":"echo"`) + `{}`,
+		"lone surrogate":           call(`"name":"echo","arguments":{"x":"\ud800"}`),
+		"1e400":                    call(`"name":"echo","arguments":{"x":1e400}`),
+		"invalid UTF-8":            call(`"name":"echo","arguments":{"x":"` + "\xff" + `"}`),
+		"id null":                  `{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"echo"}}`,
+		"id fraction":              `{"jsonrpc":"2.0","id":1.5,"method":"tools/call","params":{"name":"echo"}}`,
+		"jsonrpc 1.0":              `{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"echo"}}`,
+		"params array":             `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["echo"]}`,
+		"method and result":        `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"},"result":{}}`,
+		"empty":                    ``,
+		"not JSON":                 `name=echo`,
+		"batch":                    `[` + call(`"name":"echo"`) + `]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDoor(t)
+			id := d.initialize("2025-11-25")
+			w := d.do("POST", body, "Mcp-Session-Id", id)
+			if w.Code != 400 {
+				t.Errorf("status %d, body %s", w.Code, w.Body)
+			}
+			if !strings.Contains(w.Body.String(), "-32600") && !strings.Contains(w.Body.String(), "-32700") {
+				t.Errorf("body %s", w.Body)
+			}
+			if got := d.hub.Served(); len(got) > 0 {
+				t.Errorf("the hub was asked: %v", got)
+			}
+		})
+	}
+}
+
+// T14: a session id is worth nothing to somebody else, in any method.
+func TestSession_ofSomebodyElse(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	otherKey := account.Principal{User: "alice", Credential: "key_9"}
+	for _, p := range []account.Principal{bob, otherKey} {
+		for _, method := range []string{"POST", "GET", "DELETE"} {
+			for _, restart := range []bool{false, true} {
+				if restart {
+					d.start()
+				}
+				w := httptest.NewRecorder()
+				d.ServeHTTP(w, newRequest(p, method, call(`"name":"echo"`), "Mcp-Session-Id", id))
+				if w.Code != 404 {
+					t.Errorf("%s as %s/%s, restarted %v: status %d", method, p.User, p.Credential, restart, w.Code)
+				}
+			}
+		}
+	}
+	if w := d.do("POST", call(`"name":"echo"`), "Mcp-Session-Id", id); w.Code != 200 {
+		t.Errorf("its owner: status %d", w.Code)
+	}
+	if got := d.hub.Served(); len(got) != 1 {
+		t.Errorf("served %v", got)
+	}
+}
+
+func TestSession_forgedIDs(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	flip := []byte(id)
+	if flip[20]++; flip[20] > 'z' {
+		flip[20] = 'a'
+	}
+	for _, forged := range []string{"a", id[:len(id)-1], id + "A", id[1:], string(flip), strings.Repeat("A", 9<<10), "=" + id} {
+		if w := d.do("POST", call(`"name":"echo"`), "Mcp-Session-Id", forged); w.Code != 404 {
+			t.Errorf("id %.20q...: status %d", forged, w.Code)
+		}
+	}
+}
+
+// A request that reaches the endpoint without a principal is a hole in the
+// routes; it is refused all the same.
+func TestServe_withoutPrincipal(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	r := httptest.NewRequest(http.MethodPost, "/mcp", strings.NewReader(call(`"name":"echo"`)))
+	w := httptest.NewRecorder()
+	if d.ServeHTTP(w, r); w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	mux := http.NewServeMux()
+	for _, rt := range d.Handler.(interface{ Routes() []route.Route }).Routes() {
+		if rt.Policy != route.Bearer {
+			t.Errorf("%s has policy %d", rt.Pattern, rt.Policy)
+		}
+		mux.Handle(rt.Pattern, rt.Handler)
+	}
+	for path, want := range map[string]bool{"/mcp": true, "/mcp/": true, "/mcp?v=1": true, "/mcp/x": false, "/mcpx": false} {
+		_, pattern := mux.Handler(httptest.NewRequest("POST", path, nil))
+		if (pattern != "") != want {
+			t.Errorf("%s: pattern %q", path, pattern)
+		}
+	}
+}
