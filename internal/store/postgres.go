@@ -26,7 +26,8 @@ const (
 	postgresTimeout = 10 * time.Second // to connect
 	postgresLook    = 2 * time.Second  // a look without a notification, which also shows that the server lives
 	lockCheck       = 2 * time.Second
-	lockGrace       = 20 * time.Second
+	lockGrace       = 20 * time.Second // after a lost connection, until the lock is taken to be somebody else's
+	lockPatience    = time.Second      // at the start, for a serve that is just ending
 )
 
 type postgresEngine struct {
@@ -95,6 +96,15 @@ func (e *postgresEngine) follow(ctx context.Context, _ *Store, look func(context
 // it: the server frees the lock when the connection is lost.
 func (e *postgresEngine) lock(ctx context.Context, s *Store) (func(), error) {
 	conn, err := e.tryLock(ctx, s)
+	// The server learns a little late that a process has died.
+	for start := time.Now(); errors.Is(err, ErrLocked) && time.Since(start) < lockPatience; {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lockPatience / 10):
+		}
+		conn, err = e.tryLock(ctx, s)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +117,7 @@ func (e *postgresEngine) lock(ctx context.Context, s *Store) (func(), error) {
 // keepLock takes the lock again when its connection was lost. The server may
 // hold it for the lost connection yet, so only after a while it is somebody else.
 func (e *postgresEngine) keepLock(ctx context.Context, s *Store, conn *pgx.Conn) {
-	defer func() { closeConn(conn) }()
+	defer func() { unlock(conn) }()
 	lastHeld := time.Now()
 	for {
 		select {
@@ -154,6 +164,15 @@ func check(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, lockCheck)
 	defer cancel()
 	return conn.Ping(ctx)
+}
+
+// unlock gives the lock back before it closes the connection: the server would
+// do it too, but later than the caller believes.
+func unlock(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()") // closing does it as well
+	closeConn(conn)
 }
 
 // closeConn says good-bye to the server even when the caller's context is over.

@@ -96,8 +96,8 @@ func Open(ctx context.Context, log *slog.Logger, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	release, err := lockFile(ctx, filepath.Join(cfg.StateDir, "open.lock"), true)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "The state directory %s cannot be used. Make it writable for the user that runs Drawbridge.", cfg.StateDir)
