@@ -3,11 +3,19 @@ package kit
 import (
 	"fmt"
 	"strings"
+
+	"drawbridge/internal/secret"
 )
 
-// Settings are the values of the variables a server declares, by their names.
-// A variable that is not set is absent or empty.
-type Settings map[string]string
+// Settings are what the operator has set for a server, by the keys of the
+// configuration file: "url", "token".
+type Settings struct {
+	Mode   Mode // "" is the server's own default
+	Values map[string]secret.String
+}
+
+// Text is the value of a key that is no secret; "" where it is not set.
+func (s Settings) Text(key string) string { return strings.TrimSpace(s.Values[key].Reveal()) }
 
 // Mode caps what a server's tools may do.
 type Mode string
@@ -37,32 +45,31 @@ func modeFor(t Tier) Mode {
 	return ModeWrite
 }
 
-// SettingName is how a server is called in the names of its variables.
-func SettingName(server string) string { return strings.ToUpper(server) }
+// VariableName is how a server is called in the names of its environment variables.
+func VariableName(server string) string { return strings.ToUpper(server) }
 
-// Common are the variables that every server has.
+// Common are the settings that every server has.
 type Common struct {
 	Mode     Mode     // <NAME>_MODE
 	Toolsets []string // <NAME>_TOOLSETS, separated by commas
 }
 
-// CommonVariables names the variables that Common reads.
+// CommonVariables names the environment variables of the settings in Common.
 func CommonVariables(server string) []string {
-	return []string{SettingName(server) + "_MODE", SettingName(server) + "_TOOLSETS"}
+	return []string{VariableName(server) + "_MODE", VariableName(server) + "_TOOLSETS"}
 }
 
 // Common reads them; mode is the server's default.
-func (s Settings) Common(server string, mode Mode) (Common, error) {
+func (s Settings) Common(mode Mode) (Common, error) {
 	c := Common{Mode: mode}
-	key := SettingName(server) + "_MODE"
-	switch v := Mode(strings.ToLower(strings.TrimSpace(s[key]))); v {
+	switch s.Mode {
 	case "":
 	case ModeRead, ModeWrite, ModeAll:
-		c.Mode = v
+		c.Mode = s.Mode
 	default:
-		return c, fmt.Errorf("%s is %q; set it to read, write or all", key, v)
+		return c, fmt.Errorf("mode is %q; set it to read, write or all", s.Mode)
 	}
-	for name := range strings.SplitSeq(s[SettingName(server)+"_TOOLSETS"], ",") {
+	for name := range strings.SplitSeq(s.Text("toolsets"), ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			c.Toolsets = append(c.Toolsets, name)
 		}

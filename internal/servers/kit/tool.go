@@ -23,6 +23,7 @@ type Tool struct {
 
 	tier       Tier
 	idempotent bool
+	restorable bool
 	set        string
 	timeout    time.Duration
 	contract   *Contract
@@ -70,6 +71,10 @@ func Destroy[In, Out any](name, title, description string, h Handler[In, Out]) T
 
 // Idempotent says that a second call with the same arguments changes nothing more.
 func (t Tool) Idempotent() Tool { t.idempotent = true; return t }
+
+// Restorable says of a tool made with Destroy that what it removes comes back on
+// request, so that the operator's cap counts it among those that write.
+func (t Tool) Restorable() Tool { t.restorable = true; return t }
 
 // InSet puts the tool into a toolset of the Spec.
 func (t Tool) InSet(name string) Tool { t.set = name; return t }
@@ -239,10 +244,14 @@ func setNames(sets []Set) []string {
 
 // refuses tells why a tool that exists is not offered, with the way to it.
 func (s *Server) refuses(t Tool) error {
-	name := SettingName(s.spec.Name)
-	if !s.spec.Mode.allows(t.tier) {
+	name := VariableName(s.spec.Name)
+	tier := t.tier
+	if t.restorable {
+		tier = min(tier, TierWrite)
+	}
+	if !s.spec.Mode.allows(tier) {
 		return fault.New(fault.Forbidden, "The tool %s is switched off because %s_MODE is %s. The operator can set %s_MODE=%s.",
-			t.Name, name, s.spec.Mode, name, modeFor(t.tier))
+			t.Name, name, s.spec.Mode, name, modeFor(tier))
 	}
 	if t.set == "" || s.setActive(t.set) {
 		return nil

@@ -32,22 +32,16 @@ type Config struct {
 	BankDir string
 }
 
-// The variables that the originals read.
-const (
-	graphFileVariable = "MEMORY_FILE_PATH"
-	bankDirVariable   = "MEMORY_BANK_ROOT"
-)
-
-// Variables are the names of the settings.
+// Variables are the environment variables of the settings. The last two are the
+// originals' own; in the file their keys are file_path and bank_root.
 func Variables() []string {
-	return append(kit.CommonVariables(Name), graphFileVariable, bankDirVariable)
+	return append(kit.CommonVariables(Name), "MEMORY_FILE_PATH", "MEMORY_BANK_ROOT")
 }
 
-// ReadConfig reads the settings. Deletes can be undone, so nothing is held back
-// by default.
+// ReadConfig reads the settings.
 func ReadConfig(v kit.Settings) (Config, error) {
-	c, err := v.Common(Name, kit.ModeAll)
-	return Config{Common: c, GraphFile: v[graphFileVariable], BankDir: v[bankDirVariable]}, err
+	c, err := v.Common(kit.ModeWrite)
+	return Config{Common: c, GraphFile: v.Text("file_path"), BankDir: v.Text("bank_root")}, err
 }
 
 // The bounds on what is kept.
@@ -109,11 +103,11 @@ func (s *server) graphTools() []kit.Tool {
 			"Create multiple new relations between entities in the knowledge graph. Relations should be in active voice", s.createRelations).Keeping(graphContract),
 		kit.Write("add_observations", "Add Observations", "Add new observations to existing entities in the knowledge graph", s.addObservations).Keeping(graphContract),
 		kit.Destroy("delete_entities", "Delete Entities", "Delete multiple entities and their associated relations from the knowledge graph", s.deleteEntities).
-			Idempotent().Keeping(graphContract),
+			Idempotent().Restorable().Keeping(graphContract),
 		kit.Destroy("delete_observations", "Delete Observations", "Delete specific observations from entities in the knowledge graph", s.deleteObservations).
-			Idempotent().Keeping(graphContract),
+			Idempotent().Restorable().Keeping(graphContract),
 		kit.Destroy("delete_relations", "Delete Relations", "Delete multiple relations from the knowledge graph", s.deleteRelations).
-			Idempotent().Keeping(graphContract),
+			Idempotent().Restorable().Keeping(graphContract),
 		kit.Read("read_graph", "Read Graph", "Read the entire knowledge graph", s.readGraph).Keeping(graphContract),
 		kit.Read("search_nodes", "Search Nodes", "Search for nodes in the knowledge graph based on a query", s.searchNodes).Keeping(graphContract),
 		kit.Read("open_nodes", "Open Nodes", "Open specific nodes in the knowledge graph by their names", s.openNodes).Keeping(graphContract),
@@ -132,7 +126,7 @@ func (s *server) bankTools() []kit.Tool {
 			Idempotent().Keeping(bankContract),
 		kit.Write("memory_bank_append", "Append to Memory Bank File", "Add text to the end of a memory bank file; makes the file if it is not there.", s.appendFile),
 		kit.Write("memory_bank_patch", "Patch Memory Bank File", "Replace the text below one Markdown heading of a memory bank file.", s.patchFile).Idempotent(),
-		kit.Destroy("memory_bank_delete", "Delete Memory Bank File", "Delete a memory bank file. memory_bank_restore brings it back for 30 days.", s.deleteFile).Idempotent(),
+		kit.Destroy("memory_bank_delete", "Delete Memory Bank File", "Delete a memory bank file. memory_bank_restore brings it back for 30 days.", s.deleteFile).Idempotent().Restorable(),
 		kit.Read("memory_bank_history", "Memory Bank File History", "List the versions of a memory bank file, or read one of them.", s.fileHistory),
 		kit.Write("memory_bank_restore", "Restore Memory Bank File", "Bring back a deleted memory bank file, or an older version of one.", s.restoreFile),
 	)
@@ -145,7 +139,7 @@ func (s *server) commonTools() []kit.Tool {
 		kit.Write("memory_restore", "Restore Memory", "Bring back everything that one change deleted: entities with their relations, observations, files.", s.restoreChange).Idempotent(),
 	}
 	return append(common, inSet(setManage,
-		kit.Destroy("memory_bank_delete_project", "Delete Memory Bank Project", "Delete all files of a project. memory_restore brings them back for 30 days.", s.deleteProject).Idempotent(),
+		kit.Destroy("memory_bank_delete_project", "Delete Memory Bank Project", "Delete all files of a project. memory_restore brings them back for 30 days.", s.deleteProject).Idempotent().Restorable(),
 		kit.Read("memory_export", "Export Memory", "Export the knowledge graph as JSON lines, in the format of the reference memory server.", s.exportGraph),
 		kit.Write("memory_import", "Import Memory", "Add JSON lines of the reference memory server's format to the knowledge graph. What is there stays.", s.importGraph).Idempotent(),
 	)...)

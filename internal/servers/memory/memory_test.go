@@ -16,7 +16,7 @@ import (
 func open(cfg memory.Config) func(kit.Deps, bool) (*kit.Server, error) {
 	return func(deps kit.Deps, all bool) (*kit.Server, error) {
 		cfg := cfg
-		cfg.Mode = kit.ModeAll
+		cfg.Mode = kit.ModeWrite
 		if all {
 			cfg.Toolsets = []string{"all"}
 		}

@@ -23,12 +23,12 @@ type Config struct {
 	kit.Common
 }
 
-// Variables are the names of the settings.
+// Variables are the environment variables of the settings.
 func Variables() []string { return kit.CommonVariables(Name) }
 
 // ReadConfig reads the settings.
 func ReadConfig(v kit.Settings) (Config, error) {
-	c, err := v.Common(Name, kit.ModeWrite)
+	c, err := v.Common(kit.ModeWrite)
 	return Config{Common: c}, err
 }
 
