@@ -146,7 +146,7 @@ func (l *link) hold(ctx context.Context, s *session, wait *backoff) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-s.peer.Lost():
-			if time.Since(good) >= stableTime {
+			if s.served.Load() || time.Since(good) >= stableTime {
 				wait.reset()
 			}
 			l.restarts.Add(1)

@@ -60,6 +60,7 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 	out := s.peer.Serve(ctx, req, &callSink{Sink: sink, outside: &outside{b: b, owner: s.owner}})
 	if !isBroken(s.info.Transport, &out) {
 		b.link.report(false)
+		s.served.Store(true)
 		b.latency.add(time.Since(start))
 		return out, held
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawbridge/internal/account"
@@ -24,6 +25,8 @@ type session struct {
 	who   account.Principal // on whose behalf it was opened
 	owner string            // who.Owner; "" for the main session
 	slot  *slot             // its place in the pool; nil for the main session
+
+	served atomic.Bool // a call got its answer: it was more than a crash loop
 
 	// hears is what a legacy session is subscribed to; guarded by the turn of its
 	// subscriptions.

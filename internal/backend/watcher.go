@@ -72,7 +72,9 @@ func (w *watcher) run(ctx context.Context) {
 			cur = nil
 			retry.Reset(wait.next(nil))
 		case <-retry.C:
-			cur = w.restart(ctx)
+			if cur == nil { // no wish was faster
+				cur = w.restart(ctx)
+			}
 			if first {
 				close(w.up)
 				first = false

@@ -112,4 +112,6 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func nothing(context.Context, *mcpwire.Request, mcpwire.Sink) mcpwire.Outcome { return mcpwire.Outcome{} }
+func nothing(context.Context, *mcpwire.Request, mcpwire.Sink) mcpwire.Outcome {
+	return mcpwire.Outcome{}
+}

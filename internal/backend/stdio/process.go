@@ -29,6 +29,7 @@ func (e *exitError) Error() string { return "process exited (" + e.status + ")" 
 type process struct {
 	stdin  *os.File
 	stdout *os.File
+	errs   *os.File
 	cookie string
 	pid    int
 
@@ -80,7 +81,7 @@ func start(cfg Config, stderr *ring) (*process, error) {
 		return nil, err
 	}
 	p := &process{
-		stdin: ends.toIn, stdout: ends.outOf, cookie: cookieName + "=" + rand.Text(),
+		stdin: ends.toIn, stdout: ends.outOf, errs: ends.errs, cookie: cookieName + "=" + rand.Text(),
 		exited: make(chan struct{}), stderr: make(chan struct{}),
 	}
 	cmd := &exec.Cmd{
@@ -99,14 +100,8 @@ func start(cfg Config, stderr *ring) (*process, error) {
 	}
 	go func() { // ends with the process, at most drainTime later
 		defer close(p.stderr)
-		stderr.fill(ends.errs)
-		closeAll(ends.errs)
-	}()
-	go func() { // the same
-		<-p.exited
-		deadline := time.Now().Add(drainTime)
-		_ = p.stdout.SetReadDeadline(deadline) // fails only if it is closed already
-		_ = ends.errs.SetReadDeadline(deadline)
+		stderr.fill(p.errs)
+		closeAll(p.errs)
 	}()
 	return p, nil
 }
@@ -133,6 +128,9 @@ func (p *process) live(cmd *exec.Cmd, started chan<- error) {
 	p.mu.Unlock()
 	sweep(p.cookie)
 	p.status = cmd.ProcessState.String()
+	deadline := time.Now().Add(drainTime)
+	_ = p.stdout.SetReadDeadline(deadline) // fails only if it is closed already
+	_ = p.errs.SetReadDeadline(deadline)
 	close(p.exited)
 }
 
