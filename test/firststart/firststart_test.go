@@ -26,7 +26,7 @@ func serve(t *testing.T, wrap ...string) (p *harness.Process, state string) {
 	t.Helper()
 	home := t.TempDir()
 	addr := harness.FreeAddr(t)
-	args := append(wrap, harness.Binary(t)+" serve")
+	args := append(wrap, "exec "+harness.Binary(t)+" serve")
 	cmd := harness.Command(t, args[0], args[1:])
 	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "DRAWBRIDGE_LISTEN=" + addr}
 	p = harness.Start(t, cmd)

@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -91,6 +93,9 @@ func (g *Gateway) ready(ctx context.Context, backends Servers) bool {
 // KeyProxy listens on loopback and passes everything on to target with the key
 // added, for programs that cannot send one. Host stays as the client sent it, so
 // that the target's own check of it is tested too.
+//
+// A request's body is read whole first: once an answer starts, the server closes
+// the body, and a transport that has not seen its end drops the connection.
 func KeyProxy(tb testing.TB, target string) string {
 	tb.Helper()
 	to, err := url.Parse(target)
@@ -98,14 +103,23 @@ func KeyProxy(tb testing.TB, target string) string {
 		tb.Fatal(err)
 	}
 	to.Path = ""
-	srv := httptest.NewServer(&httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host
 			r.Out.Header.Set("Authorization", "Bearer "+Key)
 		},
-	})
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		proxy.ServeHTTP(w, r)
+	}))
 	tb.Cleanup(srv.Close)
 	return strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
 }
