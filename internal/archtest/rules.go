@@ -49,7 +49,8 @@ var Rules = []Rule{
 	{Path: "internal/notify", Layer: 2},
 	{Path: "internal/files", Layer: 2},
 
-	{Path: "internal/backend/remote/*", Layer: 2},
+	{Path: "internal/backend/remote/rawhttp", Layer: 2},
+	{Path: "internal/backend/remote/answer", Layer: 2},
 	{Path: "internal/endpoint/session/*", Layer: 2},
 
 	{Path: "internal/auth", Layer: 3},
@@ -57,6 +58,12 @@ var Rules = []Rule{
 	{Path: "internal/upstream", Layer: 3},
 	{Path: "internal/approve", Layer: 3},
 	{Path: "internal/backend", Layer: 3},
+	{Path: "internal/backend/remote/line", Layer: 3, Peers: []string{"internal/backend"},
+		Why: "one HTTP exchange with a backend, below what each era makes of it"},
+	{Path: "internal/backend/remote/*", Layer: 3, Peers: []string{"internal/backend", "internal/backend/remote/line"},
+		Why: "the eras are apart and share one kind of exchange"},
+	{Path: "internal/backend/remote", Layer: 3, Peers: []string{"internal/backend", "internal/backend/remote/*"},
+		Why: "remote finds out the era and hands over to its package"},
 	{Path: "internal/backend/*", Layer: 3, Peers: []string{"internal/backend"},
 		Why: "a way to reach backends implements backend.Dialer and knows no other way"},
 	{Path: "internal/servers/kit", Layer: 3},
