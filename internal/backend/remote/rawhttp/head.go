@@ -180,8 +180,6 @@ func (x *exchange) content(name, value []byte) (known bool) {
 		x.resp.Session = string(value)
 	case is(name, "location"):
 		x.resp.Location = string(value)
-	case is(name, "retry-after"):
-		x.resp.RetryAfter = string(value)
 	default:
 		return false
 	}

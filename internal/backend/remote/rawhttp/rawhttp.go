@@ -77,13 +77,12 @@ type Request struct {
 
 // Response is the head of an answer and its body. Close it after use.
 type Response struct {
-	Status     int
-	Type       string // media type, lower case, without parameters
-	Session    string // Mcp-Session-Id
-	Location   string
-	RetryAfter string
-	Length     int64 // of the body; -1 when it is not known
-	body       io.ReadCloser
+	Status   int
+	Type     string // media type, lower case, without parameters
+	Session  string // Mcp-Session-Id
+	Location string
+	Length   int64 // of the body; -1 when it is not known
+	body     io.ReadCloser
 }
 
 // Len is Length, for those who only see a body.

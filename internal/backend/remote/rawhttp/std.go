@@ -77,7 +77,9 @@ func (s *Std) Do(ctx context.Context, r *Request) (*Response, error) {
 		Header: fields(s.header.Clone(), r.Header),
 	}).WithContext(ctx)
 	if r.Body != nil {
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+		// Transport may still read the body when the answer is there already,
+		// while the caller may use its bytes again.
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(bytes.Clone(r.Body))), int64(len(r.Body))
 	}
 	if r.Total > 0 {
 		b.total = time.AfterFunc(r.Total, func() { cancel(context.DeadlineExceeded) })
@@ -108,9 +110,8 @@ func response(hr *http.Response, b *stdBody) *Response {
 	}
 	return &Response{
 		Status: hr.StatusCode, Type: t, Length: hr.ContentLength, body: b,
-		Session:    hr.Header.Get("Mcp-Session-Id"),
-		Location:   hr.Header.Get("Location"),
-		RetryAfter: hr.Header.Get("Retry-After"),
+		Session:  hr.Header.Get("Mcp-Session-Id"),
+		Location: hr.Header.Get("Location"),
 	}
 }
 

@@ -1,0 +1,270 @@
+package legacy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+
+	"drawbridge/internal/backend/remote/line"
+	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
+)
+
+// call is one request on its way, or the session's Watch.
+type call struct {
+	line.Call
+
+	// ctx is the call's own: questions that come in on another stream than the
+	// call's have to end with it.
+	ctx     context.Context
+	askCtx  context.Context    // of its questions; made with the first
+	endAsks context.CancelFunc // of askCtx
+	used    sync.WaitGroup     // uses of Sink by others than the call's goroutine
+}
+
+// router knows the calls that run in a session and brings what the backend says to
+// the one it belongs to: progress by its token, questions by the stream they came
+// on or, where a stream is nobody's, to the only call that runs. What belongs to
+// no call goes to the session's Watch.
+type router struct {
+	l    *line.Line
+	send func(ctx context.Context, msg []byte) error // posts a message that has no answer
+
+	mu    sync.Mutex // guards what follows
+	rev   mcpwire.Revision
+	calls map[int64]*call
+	watch *call                         // of the Watch, nil without one
+	asked map[string]context.CancelFunc // questions that run, by the backend's raw id
+}
+
+func newRouter(l *line.Line) router {
+	return router{l: l, calls: map[int64]*call{}, asked: map[string]context.CancelFunc{}}
+}
+
+// speak sets the revision of what the backend says.
+func (r *router) speak(rev mcpwire.Revision) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rev = rev
+}
+
+func (r *router) revision() mcpwire.Revision {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rev
+}
+
+// begin makes a call known.
+func (r *router) begin(c *call) {
+	r.mu.Lock()
+	r.calls[c.ID] = c
+	r.mu.Unlock()
+}
+
+// end makes a call unknown, ends its questions, and waits until nobody uses its
+// sink.
+func (r *router) end(c *call) {
+	r.mu.Lock()
+	delete(r.calls, c.ID)
+	r.mu.Unlock()
+	r.settle(c)
+}
+
+func (r *router) settle(c *call) {
+	r.mu.Lock()
+	stop := c.endAsks
+	r.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	c.used.Wait()
+}
+
+// beginWatch makes sink the place for what belongs to no call.
+func (r *router) beginWatch(ctx context.Context, sink mcpwire.Sink) (*call, error) {
+	c := &call{Call: line.Call{Sink: sink}, ctx: ctx}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watch != nil {
+		return nil, errors.New("the session is already being watched")
+	}
+	r.watch = c
+	return c, nil
+}
+
+func (r *router) endWatch(c *call) {
+	r.mu.Lock()
+	r.watch = nil
+	r.mu.Unlock()
+	r.settle(c)
+}
+
+// owner is the call that a message of another stream belongs to, or nil. It must
+// be released.
+func (r *router) owner(m *mcpwire.Message) *call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var c *call
+	switch {
+	case m.Method == mcpwire.MethodProgress:
+		token, _ := line.ProgressToken(m.Params)
+		c = r.calls[token]
+	case isChange(m.Method):
+		c = r.watch
+	default:
+		c = r.watch
+		if len(r.calls) == 1 {
+			for _, only := range r.calls {
+				c = only
+			}
+		}
+	}
+	if c != nil {
+		c.used.Add(1)
+	}
+	return c
+}
+
+// isChange tells the notifications that never belong to a call.
+func isChange(method string) bool {
+	switch method {
+	case mcpwire.MethodToolsChanged, mcpwire.MethodPromptsChanged, mcpwire.MethodResourcesChanged, mcpwire.MethodResourceUpdated:
+		return true
+	}
+	return false
+}
+
+// take brings a message to where it belongs. on is the call whose own stream it
+// came on, nil for a stream of nobody. m is only valid during the call.
+func (r *router) take(ctx context.Context, m *mcpwire.Message, on *call) {
+	switch {
+	case m.Method == mcpwire.MethodPing && m.IsRequest():
+		r.reply(ctx, append(mcpwire.AppendResultHead(nil, m.ID), "{}}"...))
+	case m.IsRequest():
+		r.question(ctx, m, on)
+	case m.Method == mcpwire.MethodCancelled:
+		r.takeBack(m.Params)
+	default:
+		r.notification(m, on)
+	}
+}
+
+func (r *router) notification(m *mcpwire.Message, on *call) {
+	c := on
+	if on == nil || m.Method == mcpwire.MethodProgress || isChange(m.Method) {
+		if c = r.owner(m); c != nil {
+			defer c.used.Done()
+		} else if isChange(m.Method) {
+			c = on // nobody watches; the call's client may still want to know
+		}
+	}
+	if c == nil {
+		return
+	}
+	n := mcpwire.Notification{Revision: r.revision(), Method: m.Method, Params: m.Params}
+	if m.Method == mcpwire.MethodProgress {
+		if c.Token == nil {
+			return // nobody asked for it
+		}
+		n.Params = mcpwire.ReplaceProgressToken(m.Params, c.Token)
+	}
+	c.Sink.Notify(n)
+}
+
+// question asks and answers the backend, in a goroutine that ends with the call
+// (end and endWatch wait for it): the stream has to be read on, because it may
+// bring more questions or take this one back.
+func (r *router) question(ctx context.Context, m *mcpwire.Message, on *call) {
+	switch m.Method {
+	case mcpwire.MethodElicit, mcpwire.MethodSample, mcpwire.MethodRootsList:
+	default:
+		r.reply(ctx, mcpwire.AppendErrorResponse(nil, m.ID, mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method is not known.")))
+		return
+	}
+	c := on
+	if c != nil {
+		c.used.Add(1) // the call is running: it is reading this very stream
+	} else {
+		c = r.owner(m)
+	}
+	id := bytes.Clone(m.ID)
+	if c == nil {
+		r.reply(ctx, appendAnswer(id, decline(m.Method)))
+		return
+	}
+	q := mcpwire.Question{Revision: r.revision(), Method: m.Method, Params: bytes.Clone(m.Params)}
+	r.mu.Lock()
+	if c.endAsks == nil {
+		c.askCtx, c.endAsks = context.WithCancel(c.ctx)
+	}
+	askCtx, cancel := context.WithCancel(c.askCtx)
+	r.asked[string(id)] = cancel
+	watch := c == r.watch
+	r.mu.Unlock()
+	go func() {
+		defer c.used.Done()
+		defer cancel()
+		a := ask(askCtx, c.Sink, q, watch)
+		r.mu.Lock()
+		delete(r.asked, string(id))
+		r.mu.Unlock()
+		if askCtx.Err() == nil { // a question that was taken back is not answered
+			r.reply(askCtx, appendAnswer(id, a))
+		}
+	}()
+}
+
+// ask puts the question. Where there is no answer to be had, the backend gets the
+// one that lets it go on (protocol reference 2.5).
+func ask(ctx context.Context, sink mcpwire.Sink, q mcpwire.Question, unasked bool) mcpwire.Answer {
+	a, err := sink.Ask(ctx, q)
+	switch {
+	case err == nil && (a.Result != nil || a.Err != nil):
+		return a
+	case errors.Is(err, mcpwire.ErrCannotAsk) && !unasked:
+		return mcpwire.Answer{Err: mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The client cannot answer this.")}
+	}
+	return decline(q.Method)
+}
+
+// decline is the answer to a question that nobody answers.
+func decline(method string) mcpwire.Answer {
+	switch method {
+	case mcpwire.MethodElicit:
+		return mcpwire.Answer{Result: []byte(`{"action":"cancel"}`)}
+	case mcpwire.MethodRootsList:
+		return mcpwire.Answer{Result: []byte(`{"roots":[]}`)}
+	}
+	return mcpwire.Answer{Err: &mcpwire.Error{Code: -1, Message: "User rejected sampling request"}}
+}
+
+func appendAnswer(id []byte, a mcpwire.Answer) []byte {
+	if a.Err != nil {
+		return mcpwire.AppendErrorResponse(nil, id, a.Err)
+	}
+	return append(append(mcpwire.AppendResultHead(nil, id), a.Result...), '}')
+}
+
+func (r *router) reply(ctx context.Context, msg []byte) {
+	if err := r.send(ctx, msg); err != nil && ctx.Err() == nil {
+		r.l.Log.DebugContext(ctx, "the backend did not take an answer", "error", err)
+	}
+}
+
+// takeBack ends a question that the backend cancels.
+func (r *router) takeBack(params []byte) {
+	if params == nil {
+		return
+	}
+	m, ok := jsonscan.Find(params, "requestId")
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	cancel := r.asked[string(m.Value.Of(params))]
+	r.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
