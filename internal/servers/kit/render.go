@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 	"unicode/utf8"
 
 	"drawbridge/internal/fault"
@@ -78,15 +77,18 @@ func (p *prepared) within(text string) string {
 	return fmt.Sprintf("%s\n[cut: %d of %d bytes shown; ask for less at once, or go on with the cursor]", text[:cut], cut, len(text))
 }
 
-// compact is JSON without white space and without escapes that HTML would need.
-func compact(v any) ([]byte, error) {
+// compact is v as JavaScript's JSON.stringify(v) writes it.
+func compact(v any) ([]byte, error) { return encode(v, "") }
+
+func encode(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return unescapeSeparators(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
 
 // Compact is the text of an output that has no text of its own: compact JSON.
@@ -101,14 +103,11 @@ func Compact(v any) string {
 // Indented is v as JavaScript's JSON.stringify(v, null, 2) writes it: the text
 // of the reference servers' results.
 func Indented(v any) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(filled(v)); err != nil {
+	b, err := encode(filled(v), "  ")
+	if err != nil {
 		panic(err) // an output type that cannot be encoded
 	}
-	return unescapeSeparators(strings.TrimSuffix(b.String(), "\n"))
+	return string(b)
 }
 
 // filled is v without nil lists. The lists inside of v's own lists are filled in
@@ -122,27 +121,27 @@ func filled(v any) any {
 
 // unescapeSeparators writes U+2028 and U+2029 as themselves; encoding/json always
 // escapes them, JavaScript never does.
-func unescapeSeparators(s string) string {
-	if !strings.Contains(s, `\u202`) {
-		return s
+func unescapeSeparators(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u202`)) {
+		return b
 	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
 		switch {
-		case s[i] != '\\':
-			b.WriteByte(s[i])
-		case strings.HasPrefix(s[i:], `\u2028`):
-			b.WriteRune('\u2028')
+		case b[i] != '\\':
+			out = append(out, b[i])
+		case bytes.HasPrefix(b[i:], []byte(`\u2028`)):
+			out = append(out, "\u2028"...)
 			i += len(`\u2028`) - 1
-		case strings.HasPrefix(s[i:], `\u2029`):
-			b.WriteRune('\u2029')
+		case bytes.HasPrefix(b[i:], []byte(`\u2029`)):
+			out = append(out, "\u2029"...)
 			i += len(`\u2029`) - 1
 		default: // an escape of two bytes, or the first two of another \u
-			b.WriteString(s[i : i+2])
+			out = append(out, b[i], b[i+1])
 			i++
 		}
 	}
-	return b.String()
+	return out
 }
 
 // fillLists makes every nil slice below v an empty one, so that output never
