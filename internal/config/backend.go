@@ -132,7 +132,7 @@ func (s BuiltIn) On(byDefault bool) bool {
 
 // builtIn says what the environment may set of one built-in server.
 type builtIn struct {
-	vars  []string // stem of <STEM>_MODE and <STEM>_ENABLED
+	vars  []string // stems of <STEM>_MODE, <STEM>_ENABLED and <STEM>_TOOLSETS
 	mode  string
 	known []setting
 }
@@ -158,7 +158,9 @@ func builtIns() map[string]builtIn {
 			{"client_id", "LINKEDIN_CLIENT_ID"}, {"client_secret", "LINKEDIN_CLIENT_SECRET"},
 			{"access_token", "LINKEDIN_ACCESS_TOKEN"},
 		}},
-		"memory": {vars: []string{"MEMORY"}, mode: ModeWrite},
+		"memory": {vars: []string{"MEMORY"}, mode: ModeWrite, known: []setting{
+			{"file_path", "MEMORY_FILE_PATH"}, {"bank_root", "MEMORY_BANK_ROOT"},
+		}},
 		"puppeteer": {vars: []string{"PUPPETEER"}, mode: ModeWrite, known: []setting{
 			{"browser_path", "BROWSER_PATH"},
 		}},

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ type Config struct {
 	// server has an entry here after Load.
 	Servers map[string]BuiltIn `json:"-"`
 
+	alone   bool // without the backends of the store
 	file    string
 	files   []string
 	entries []tree.Entry
@@ -147,6 +149,36 @@ func (c *Config) File() string { return c.file }
 // Files are all files whose content is part of the configuration: the file
 // itself, .env, and the files that hold secrets. Watch them to reload.
 func (c *Config) Files() []string { return c.files }
+
+// Only is this configuration with one built-in server, under its original names,
+// and no other backend.
+func (c *Config) Only(server string) *Config {
+	alone := *c
+	alone.Backends, alone.alone = nil, true
+	alone.Servers = map[string]BuiltIn{}
+	on, off, none := true, false, ""
+	for name, s := range c.Servers {
+		s.Replaced, s.Enabled = false, &off
+		if name == server {
+			s.Enabled, s.Prefix = &on, &none
+		}
+		alone.Servers[name] = s
+	}
+	return &alone
+}
+
+// NeedsRestart names the settings in which next differs and that a running
+// server does not take up.
+func (c *Config) NeedsRestart(next *Config) []string {
+	var names []string
+	was, is := reflect.ValueOf(*c), reflect.ValueOf(*next)
+	tree.Fields(was.Type(), func(i int, key string, _ reflect.StructField) {
+		if !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			names = append(names, key)
+		}
+	})
+	return names
+}
 
 // Backend returns the backend called name.
 func (c *Config) Backend(name string) (Backend, bool) {

@@ -108,6 +108,9 @@ func FromStore(s store.Backend) (Backend, error) {
 // WithStored is the configured backends and then those of the store. Where a
 // name is in both, the configured one counts.
 func (c *Config) WithStored(added []store.Backend) ([]Backend, error) {
+	if c.alone {
+		return nil, nil
+	}
 	all := slices.Clone(c.Backends)
 	var errs []error
 	for _, s := range added {

@@ -128,3 +128,33 @@ func TestReadImport(t *testing.T) {
 		}
 	}
 }
+
+func TestConfig_Only(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Source{Environ: []string{"MCP_BACKEND_MEMORY=http://a", "MEMORY_TOOLSETS=graph", "MEMORY_FILE_PATH=/m"}})
+	only := c.Only("memory")
+	all, err := only.WithStored([]store.Backend{{Name: "b", Spec: []byte(`{"url":"http://b"}`), Enabled: true}})
+	if err != nil || len(all) != 0 {
+		t.Errorf("backends %v, %v", all, err)
+	}
+	for name, s := range only.Servers {
+		if s.On(true) != (name == "memory") {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if s := only.Servers["memory"]; *s.Prefix != "" || s.Settings["toolsets"].Reveal() != "graph" || s.Settings["file_path"].Reveal() != "/m" {
+		t.Errorf("memory: %+v", s)
+	}
+	if len(c.Backends) != 1 || !c.Servers["memory"].Replaced {
+		t.Error("the configuration itself has changed")
+	}
+}
+
+func TestConfig_NeedsRestart(t *testing.T) {
+	t.Parallel()
+	a := load(t, config.Source{Environ: []string{"MCP_BACKEND_A=http://a"}})
+	b := load(t, config.Source{Environ: []string{"DRAWBRIDGE_LISTEN=:1", "OAUTH_PASSWORD=x", "MEMORY_MODE=read"}})
+	if got := strings.Join(a.NeedsRestart(b), " "); got != "listen oauth" {
+		t.Errorf("needs a restart for %q", got)
+	}
+}
