@@ -342,3 +342,32 @@ func (c *Client) sendSSE(ctx context.Context, id, body string) Answer {
 	}
 	return a
 }
+
+// containsName tells whether a raw list has an entry of that name.
+func containsName(list, name string) bool {
+	return strings.Contains(list, `"name":`+strconv.Quote(name))
+}
+
+// At is the same client, with its session, toward another address.
+func (c *Client) At(base string) *Client {
+	moved := &Client{t: c.t, base: base, key: c.key, Revision: c.Revision, Session: c.Session, http: c.http, waiting: map[string]chan []byte{}}
+	moved.nextID.Store(c.nextID.Load())
+	return moved
+}
+
+// Delete ends the session and returns the status.
+func (c *Client) Delete() int {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodDelete, c.base+"/mcp", nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Mcp-Session-Id", c.Session)
+	res, err := c.http.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}

@@ -30,6 +30,7 @@ type Fake struct {
 	Revision string // the one revision it speaks
 	Name     string // says who it is in answers
 	SSE      bool   // Streamable HTTP: answer requests as event streams
+	IDLast   bool   // answers have their id behind the result
 
 	Calls atomic.Int64 // tools/call requests that arrived
 	Lists atomic.Int64 // list requests that arrived
@@ -161,6 +162,9 @@ func (f *Fake) answer(ctx context.Context, m message, send func(string)) string 
 	result, fail := f.result(ctx, m, p, send)
 	if fail != "" {
 		return failure(m.ID, fail)
+	}
+	if f.IDLast {
+		return `{"result":` + result + `,"jsonrpc":"2.0","id":` + string(m.ID) + `}`
 	}
 	return `{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":` + result + `}`
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -220,8 +221,14 @@ func (s *sseFake) message(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// stdioVariable makes a test binary play a fake backend: see Main.
-const stdioVariable = "GATEWAYTEST_FAKE"
+// Variables that make a test binary play a fake backend, and what its tools
+// answer: see Main.
+const (
+	stdioVariable   = "GATEWAYTEST_FAKE"
+	exactVariable   = "GATEWAYTEST_EXACT"
+	failureVariable = "GATEWAYTEST_FAILURE"
+	notesVariable   = "GATEWAYTEST_NOTES" // one a line
+)
 
 // Main is TestMain for packages that use stdio fakes: the test binary, started
 // again by Stdio, is the fake.
@@ -231,24 +238,41 @@ func Main(m *testing.M) {
 		if json.Unmarshal([]byte(spec), &s) != nil {
 			os.Exit(2)
 		}
-		NewFake(s.Name, s.Revision).serveLines(os.Stdin, os.Stdout)
+		f := NewFake(s.Name, s.Revision)
+		f.SetExact(os.Getenv(exactVariable))
+		f.SetFailure(os.Getenv(failureVariable))
+		if n := os.Getenv(notesVariable); n != "" {
+			f.SetNotes(strings.Split(n, "\n")...)
+		}
+		f.serveLines(os.Stdin, os.Stdout)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// Stdio is the command and environment of a fake over stdio.
-func Stdio(t testing.TB, name, revision string) (command string, env map[string]string) {
+// Stdio is the configuration of a backend that is this fake, as it is now, in a
+// process of its own: {"command": ..., "env": ...}.
+func (f *Fake) Stdio(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := json.Marshal(struct{ Name, Revision string }{name, revision})
+	spec, err := json.Marshal(struct{ Name, Revision string }{f.Name, f.Revision})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exe, map[string]string{stdioVariable: string(spec)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	entry, err := json.Marshal(map[string]any{"command": exe, "env": map[string]string{
+		stdioVariable: string(spec), exactVariable: f.exact, failureVariable: f.failure,
+		notesVariable: strings.Join(f.notes, "\n"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// "$$" is how the configuration writes a dollar sign.
+	return strings.ReplaceAll(string(entry), "$", "$$")
 }
 
 // serveLines speaks newline-delimited JSON until in ends.
@@ -260,11 +284,6 @@ func (f *Fake) serveLines(in io.Reader, out io.Writer) {
 		io.WriteString(out, line+"\n")
 	}
 	f.listen(send)
-	f.SetExact(os.Getenv("GATEWAYTEST_EXACT"))
-	f.SetFailure(os.Getenv("GATEWAYTEST_FAILURE"))
-	if n := os.Getenv("GATEWAYTEST_NOTES"); n != "" {
-		f.SetNotes(n)
-	}
 	r := bufio.NewReaderSize(in, 1<<20)
 	for {
 		line, err := r.ReadBytes('\n')

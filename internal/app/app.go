@@ -1,0 +1,272 @@
+// Package app is the one place that builds the parts of Drawbridge and joins
+// them: store, keys, backends, gateway, endpoints, listener.
+//
+// New builds without side effects on the network; Start locks the store, opens
+// the port and connects the backends; Reload changes the set of backends, all or
+// nothing; Stop undoes Start, last first. Commands and tests are its callers.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/auth"
+	"drawbridge/internal/config"
+	"drawbridge/internal/endpoint/session"
+	"drawbridge/internal/endpoint/sse"
+	"drawbridge/internal/endpoint/stdio"
+	"drawbridge/internal/endpoint/streamable"
+	"drawbridge/internal/fault"
+	"drawbridge/internal/gateway"
+	"drawbridge/internal/httpd"
+	"drawbridge/internal/route"
+	"drawbridge/internal/secret"
+	"drawbridge/internal/status"
+	"drawbridge/internal/store"
+)
+
+// Options are what a command decides, not the configuration.
+type Options struct {
+	Version  string
+	Terminal io.Writer // first secrets and how to connect go here; nil: first secrets go to a file in the state directory
+}
+
+// App is one Drawbridge.
+type App struct {
+	log  *slog.Logger
+	opts Options
+
+	store    *store.Store
+	auth     *auth.Verifier
+	audit    interimAudit
+	gateway  *gateway.Gateway
+	sessions *session.Table
+	server   *httpd.Server
+	first    store.First
+
+	mu       sync.Mutex // guards cfg, backends and stops; held during Reload
+	cfg      *config.Config
+	backends []*running
+
+	stops  cleanups
+	failed chan error
+	work   sync.WaitGroup
+}
+
+// New opens the store and builds the parts. The caller calls Stop even if it
+// never calls Start.
+func New(ctx context.Context, log *slog.Logger, cfg *config.Config, opts Options) (*App, error) {
+	a := &App{log: log, cfg: cfg, opts: opts, failed: make(chan error, 1)}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.stops.run(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context) (err error) {
+	if a.store, err = store.Open(ctx, a.part("store"), storeConfig(a.cfg)); err != nil {
+		return err
+	}
+	a.stops.add("store", func(context.Context) error { return a.store.Close() })
+	if a.first, err = a.store.Bootstrap(ctx, a.cfg.OAuth.Password); err != nil {
+		return err
+	}
+	installation, err := a.store.InstallationSecret(ctx)
+	if err != nil {
+		return err
+	}
+	if a.auth, err = auth.New(a.part("auth"), a.store, auth.Config{Static: a.cfg.StaticKey}); err != nil {
+		return err
+	}
+	a.background("auth", a.auth.Run)
+	a.stops.add("audit", func(ctx context.Context) error { return a.audit.Close(ctx) })
+	a.gateway, err = gateway.New(gateway.Config{Version: a.opts.Version}, gateway.Deps{
+		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
+		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	sealer, err := session.NewSealer(secret.New(string(installation)))
+	if err != nil {
+		return err
+	}
+	a.sessions, err = session.NewTable(a.part("session"), a.gateway, sealer, sessions{a.store}, sessionConfig(a.cfg))
+	if err != nil {
+		return err
+	}
+	a.server, err = httpd.New(a.part("httpd"), a.auth, httpd.Config{
+		Listen: a.cfg.Listen, IssuerURL: a.cfg.IssuerURL,
+		AllowedHosts: a.cfg.AllowedHosts, AllowedOrigins: a.cfg.AllowedOrigins,
+	}, a.routes())
+	return err
+}
+
+// background runs f until the part is stopped.
+func (a *App) background(name string, f func(ctx context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); f(ctx) }() // ends with stop
+	a.stops.add(name, func(context.Context) error { stop(); <-done; return nil })
+}
+
+// part is the log of one part.
+func (a *App) part(name string) *slog.Logger { return a.log.With("component", name) }
+
+// routes is everything Drawbridge answers to.
+func (a *App) routes() []route.Route {
+	probes := &status.Handler{Source: a.gateway, Ready: a.ready, Version: a.opts.Version}
+	routes := streamable.New(a.part("streamable"), a.sessions, "/mcp").Routes()
+	routes = append(routes, sse.New(a.part("sse"), a.sessions.Dispatcher, "/sse").Routes()...)
+	return append(routes, probes.Routes()...)
+}
+
+// ready is nil while this process can serve.
+func (a *App) ready(ctx context.Context) error {
+	if a.server.Drained() {
+		return fault.New(fault.Unavailable, "The server is shutting down. Try again in a moment.")
+	}
+	return a.store.Ping(ctx)
+}
+
+// Start locks the store, opens the port, connects the backends and serves.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.server.Listen(ctx); err != nil {
+		return err
+	}
+	if err := a.startBackends(ctx); err != nil {
+		return err
+	}
+	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); return nil })
+	a.stops.add("listener", a.server.Shutdown)
+	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
+	a.work.Go(func() { // ends with Shutdown
+		if err := a.server.Serve(); err != nil {
+			a.fail(err)
+		}
+	})
+	return a.greet()
+}
+
+// StartQuiet connects the backends without opening a port, for commands that
+// need the gateway in their own process. It does not lock the store.
+func (a *App) StartQuiet(ctx context.Context) error { return a.connect(ctx) }
+
+// ServeStdio is the gateway over a pair of streams, for desktop clients; it
+// returns when in ends.
+func (a *App) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	if err := a.startBackends(ctx); err != nil {
+		return err
+	}
+	return stdio.Serve(ctx, a.part("stdio"), in, out, a.gateway, account.Local())
+}
+
+// startBackends takes the lock of serve, connects, and follows the store.
+func (a *App) startBackends(ctx context.Context) error {
+	release, err := a.store.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	a.stops.add("lock", func(context.Context) error { release(); return nil })
+	if err := a.connect(ctx); err != nil {
+		return err
+	}
+	a.background("follower", a.follow)
+	return nil
+}
+
+// connect builds and starts the backends.
+func (a *App) connect(ctx context.Context) error {
+	a.stops.add("backends", a.stopBackends)
+	a.stops.add("gateway", func(context.Context) error { a.gateway.Stop(); return nil })
+	return a.Reload(ctx, a.cfg)
+}
+
+// follow reloads when backends are added or removed beside this process, and
+// fails when the store does.
+func (a *App) follow(ctx context.Context) {
+	changes := a.store.Changes(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.store.Down():
+			a.fail(a.store.Err())
+			return
+		case c, ok := <-changes:
+			if !ok {
+				return
+			}
+			if c.Topic != store.Backends {
+				continue
+			}
+			a.mu.Lock()
+			cfg := a.cfg
+			a.mu.Unlock()
+			if err := a.Reload(ctx, cfg); err != nil {
+				a.log.Error("backends not reloaded; the running ones go on", "error", err)
+			}
+		}
+	}
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default: // the first failure is the one that counts
+	}
+}
+
+// Wait delivers the error that ends the program, if one does.
+func (a *App) Wait() <-chan error { return a.failed }
+
+// Addr is where the server listens.
+func (a *App) Addr() net.Addr { return a.server.Addr() }
+
+// URL is the address of the MCP endpoint for clients.
+func (a *App) URL() string { return a.server.Base() + "/mcp" }
+
+// Gateway is the merged view of the backends.
+func (a *App) Gateway() *gateway.Gateway { return a.gateway }
+
+// First is what the first start made.
+func (a *App) First() store.First { return a.first }
+
+// Stop lets calls in flight finish until ctx ends, then stops everything, last
+// first. It may be called more than once.
+func (a *App) Stop(ctx context.Context) error {
+	err := a.stops.run(ctx)
+	a.work.Wait()
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}
+
+// storeConfig says where the store is; config has checked the form.
+func storeConfig(c *config.Config) store.Config {
+	s := store.Config{StateDir: c.StateDir}
+	if path, ok := strings.CutPrefix(c.Store.Reveal(), "sqlite:"); ok {
+		s.Path = path
+	} else {
+		s.URL = c.Store
+	}
+	return s
+}
+
+// sessionConfig is the part of the configuration that concerns client sessions.
+func sessionConfig(c *config.Config) session.Config {
+	s := session.DefaultConfig()
+	s.MaxBody = int64(c.Limits.RequestBody)
+	s.MaxLive = c.Limits.Sessions
+	s.RingBytes = int(c.Limits.RingBytes)
+	return s
+}

@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"drawbridge/internal/backend"
+	"drawbridge/internal/backend/builtin"
+	"drawbridge/internal/backend/remote"
+	"drawbridge/internal/backend/stdio"
+	"drawbridge/internal/config"
+	"drawbridge/internal/gateway"
+	"drawbridge/internal/servers"
+)
+
+// running is one backend at work, with the settings it was made from.
+type running struct {
+	name     string
+	settings any // config.Backend or config.BuiltIn
+	member   gateway.Member
+	backend  *backend.Backend
+	close    func(ctx context.Context) error // of a built-in server; nil otherwise
+}
+
+// drainTime is how long the calls of a removed backend may go on.
+const drainTime = 25 * time.Second
+
+// Reload makes the backends those of cfg and of the store. What did not change
+// goes on untouched; what is new starts; what is gone finishes its calls. When
+// anything cannot be built, nothing changes.
+func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wanted, err := a.wanted(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	old := map[string]*running{}
+	for _, r := range a.backends {
+		old[r.name] = r
+	}
+	var next, fresh []*running
+	for _, w := range wanted {
+		if was := old[w.name]; was != nil && reflect.DeepEqual(was.settings, w.settings) {
+			delete(old, w.name)
+			next = append(next, was)
+			continue
+		}
+		r, err := w.build()
+		if err != nil {
+			return err
+		}
+		next, fresh = append(next, r), append(fresh, r)
+	}
+	members := make([]gateway.Member, len(next))
+	for i, r := range next {
+		members[i] = r.member
+	}
+	a.cfg, a.backends = cfg, next
+	a.gateway.SetMembers(ctx, members)
+	for _, r := range fresh {
+		r.backend.Start(context.WithoutCancel(ctx))
+	}
+	for _, r := range old {
+		a.work.Go(func() { // ends after drainTime at the latest
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+			defer cancel()
+			if err := r.stop(ctx); err != nil {
+				a.log.Warn("backend not stopped in order", "backend", r.name, "error", err)
+			}
+		})
+	}
+	if len(fresh)+len(old) > 0 {
+		a.log.Info("backends set", "total", len(next), "started", len(fresh), "stopped", len(old))
+	}
+	return nil
+}
+
+// stop ends a backend once its calls have ended or ctx has.
+func (r *running) stop(ctx context.Context) error {
+	r.backend.Stop(ctx)
+	if r.close != nil {
+		return r.close(ctx)
+	}
+	return nil
+}
+
+// stopBackends stops all backends at once.
+func (a *App) stopBackends(ctx context.Context) error {
+	a.mu.Lock()
+	all := a.backends
+	a.backends = nil
+	a.mu.Unlock()
+	errs := make(chan error, len(all))
+	for _, r := range all {
+		go func() { errs <- r.stop(ctx) }() // awaited below
+	}
+	var first error
+	for range all {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// wish is a backend that the configuration asks for.
+type wish struct {
+	name     string
+	settings any
+	build    func() (*running, error)
+}
+
+// wanted lists the backends of the configuration, of the store, and the built-in
+// servers that are on, in that order.
+func (a *App) wanted(ctx context.Context, cfg *config.Config) ([]wish, error) {
+	added, err := a.store.Backends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := cfg.WithStored(added)
+	if err != nil {
+		return nil, err
+	}
+	var out []wish
+	for _, b := range all {
+		if b.Enabled {
+			out = append(out, wish{b.Name, b, func() (*running, error) { return a.configured(cfg, b) }})
+		}
+	}
+	for _, e := range servers.Table {
+		s := cfg.Servers[e.Name]
+		if s.On(e.DefaultOn) {
+			out = append(out, wish{e.Name, s, func() (*running, error) { return a.builtIn(e, s) }})
+		}
+	}
+	return out, nil
+}
+
+// configured builds a remote or stdio backend.
+func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error) {
+	dial, transport, err := a.dialer(cfg, b)
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", b.Name, err)
+	}
+	timeout := b.Timeout
+	if timeout == 0 {
+		timeout = cfg.Limits.CallTimeout
+	}
+	sup := backend.New(a.log.With("backend", b.Name), backend.Config{
+		Name: b.Name, Transport: transport, Shared: b.Shared, Timeout: timeout, Concurrency: b.Concurrency,
+	}, dial, a.gateway)
+	return &running{name: b.Name, settings: b, backend: sup,
+		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools}}, nil
+}
+
+func (a *App) dialer(cfg *config.Config, b config.Backend) (backend.Dialer, backend.Transport, error) {
+	log := a.log.With("backend", b.Name)
+	if b.Type == config.TypeStdio {
+		return stdio.New(log, stdioConfig(b)), backend.Stdio, nil
+	}
+	transport := backend.StreamableHTTP
+	if b.Type == config.TypeSSE {
+		transport = backend.HTTPSSE
+	}
+	d, err := remote.New(log, remote.Config{
+		Name: b.Name, URL: b.URL, Transport: transport, Headers: b.Headers, Bearer: b.Token,
+		MaxMessage: int64(cfg.Limits.AnswerEvent),
+	})
+	return d, transport, err
+}
+
+// stdioConfig turns the settings of a command into the dialer's. Every value of
+// its environment may be a secret, so none may show in what it writes to stderr.
+func stdioConfig(b config.Backend) stdio.Config {
+	c := stdio.Config{Name: b.Name, Command: b.Command, Args: b.Args, Dir: b.Cwd, Interactive: b.Interactive}
+	for _, name := range slices.Sorted(maps.Keys(b.Env)) {
+		c.Env = append(c.Env, name+"="+b.Env[name].Reveal())
+		c.Secrets = append(c.Secrets, b.Env[name])
+	}
+	return c
+}
+
+// builtIn builds a server that is compiled in.
+func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
+	srv, err := OpenServer(a.part("server "+e.Name), e, s, a.store.Tables(e.Name), a.opts.Version)
+	if err != nil {
+		return nil, fmt.Errorf("server %s: %w", e.Name, err)
+	}
+	hello := srv.Info()
+	dial := builtin.New(a.log, e.Name, backend.Info{
+		Capabilities: hello.Capabilities, ServerInfo: hello.ServerInfo, Instructions: hello.Instructions,
+	}, srv, srv.Watch)
+	sup := backend.New(a.log.With("backend", e.Name), backend.Config{Name: e.Name, Transport: backend.BuiltIn}, dial, a.gateway)
+	prefix := e.Name
+	if s.Prefix != nil {
+		prefix = *s.Prefix
+	}
+	return &running{name: e.Name, settings: s, backend: sup, close: srv.Close,
+		member: gateway.Member{Backend: sup, Prefix: prefix}}, nil
+}
