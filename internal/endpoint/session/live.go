@@ -179,15 +179,15 @@ func (s *Session) Enter(ctx context.Context, id []byte) (_ context.Context, key 
 	return ctx, key, true
 }
 
-// Leave ends what Enter began.
-func (s *Session) Leave(key string) {
+// Settle says that the request has its outcome: its id may be used again, which
+// a quick client does as soon as it has read the answer. The caller ends the
+// request's context when the answer is written; what is streamed lives on it.
+func (s *Session) Settle(key string) context.CancelCauseFunc {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	cancel := s.calls[key]
 	delete(s.calls, key)
-	s.mu.Unlock()
-	if cancel != nil {
-		cancel(nil)
-	}
+	return cancel
 }
 
 // Busy is how many requests are in flight.

@@ -94,10 +94,28 @@ func (t *Table) wake(ctx context.Context, p account.Principal, token string) (*S
 	if err != nil || !time.Now().Before(tk.expires) {
 		return nil, errNotFound
 	}
+	for range wakeTries {
+		t.mu.RLock()
+		ended := t.ended
+		t.mu.RUnlock()
+		s, err := t.restore(ctx, p, token, tk)
+		if err != nil {
+			return nil, err
+		}
+		if s = t.admit(s, &ended); s != nil {
+			return s, nil
+		}
+	}
+	return nil, errNoStore
+}
+
+// wakeTries is how often the store is asked anew because sessions ended
+// meanwhile.
+const wakeTries = 5
+
+// restore asks the store about a session.
+func (t *Table) restore(ctx context.Context, p account.Principal, token string, tk ticket) (*Session, error) {
 	key := keyOf(token)
-	t.mu.RLock()
-	ended := t.ended
-	t.mu.RUnlock()
 	revoked, err := t.store.Revoked(ctx, key)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "%s", errNoStore.Public)
@@ -114,9 +132,6 @@ func (t *Table) wake(ctx context.Context, p account.Principal, token string) (*S
 		Can: mcpwire.DecodeCapabilities(tk.capabilities), LogLevel: set.LogLevel, Session: key,
 	})
 	s.token, s.key, s.expires, s.wanted = token, key, tk.expires, set.Subscriptions
-	if s = t.admit(s, &ended); s == nil {
-		return nil, errNoStore
-	}
 	return s, nil
 }
 

@@ -15,6 +15,8 @@ type Turn struct {
 	req *mcpwire.Request
 	ctx context.Context // of the call: it ends by Close or by the client's cancelling, not with the message's arrival
 	key string
+
+	cancel context.CancelCauseFunc // set by Serve
 }
 
 // Take takes a message of a session bound to a connection. A request comes back
@@ -73,8 +75,10 @@ func (d *Dispatcher) read(s *Session, msg *mcpwire.Message, modern bool) (*mcpwi
 	return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "Send initialize before %q, or the revision with every request.", msg.Method)
 }
 
-// Serve serves the request; messages before its outcome go to out.
+// Serve serves the request, once; messages before its outcome go to out. Close
+// must follow.
 func (t *Turn) Serve(out Outlet) mcpwire.Outcome {
+	defer func() { t.cancel = t.s.Settle(t.key) }()
 	switch {
 	case t.req.Caller == nil: // legacy, from here on the session's
 		return t.d.Serve(t.ctx, t.s, t.req, out)
@@ -106,4 +110,4 @@ func (t *Turn) listen(out Outlet) mcpwire.Outcome {
 }
 
 // Close ends the turn, after its answer was written.
-func (t *Turn) Close() { t.s.Leave(t.key) }
+func (t *Turn) Close() { t.cancel(nil) }

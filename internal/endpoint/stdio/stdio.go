@@ -17,7 +17,6 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
-	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
@@ -36,15 +35,13 @@ const (
 // flight gets a short time to finish, except when ctx ended.
 //
 // Where in cannot be closed, a read that waits for the client outlives Serve
-// until the client writes or the process ends.
+// until the client writes or the process ends; so does a write to a client that
+// does not read when ctx ended.
 func Serve(ctx context.Context, log *slog.Logger, in io.Reader, out io.Writer, hub session.Hub, p account.Principal) error {
-	ctx = account.WithPrincipal(ctx, p)
-	c := &connection{d: session.NewDispatcher(log, hub, session.DefaultConfig()), out: bufio.NewWriterSize(out, 64<<10)}
-	c.s = c.d.NewBound(p, c)
-	defer c.s.Close()
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancelCause(account.WithPrincipal(ctx, p))
 	defer stop(nil)
-	c.failed = stop
+	c := &connection{d: session.NewDispatcher(log, hub, session.DefaultConfig()), out: newWriter(out, stop)}
+	c.s = c.d.NewBound(p, c.out)
 
 	lines := make(chan line)
 	go read(ctx, in, lines) // ends with in, or with ctx at the next line
@@ -54,6 +51,8 @@ func Serve(ctx context.Context, log *slog.Logger, in io.Reader, out io.Writer, h
 	}
 	c.d.Drain()
 	c.finish(ctx)
+	c.s.Close()
+	c.out.close(ctx)
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -62,13 +61,10 @@ func Serve(ctx context.Context, log *slog.Logger, in io.Reader, out io.Writer, h
 
 // connection is the pipe, and the session that lives on it.
 type connection struct {
-	d      *session.Dispatcher
-	s      *session.Session
-	calls  sync.WaitGroup
-	failed context.CancelCauseFunc
-
-	mu  sync.Mutex // guards out
-	out *bufio.Writer
+	d     *session.Dispatcher
+	s     *session.Session
+	out   *writer
+	calls sync.WaitGroup
 }
 
 // line is one line of input, or the reason why there is none.
@@ -191,7 +187,7 @@ func (c *connection) message(ctx context.Context, b []byte) {
 	}
 	turn, now := c.d.Take(ctx, c.s, &msg, true)
 	if now != nil {
-		c.answer(msg.ID, now)
+		c.out.answer(msg.ID, now)
 		now.Close()
 	}
 	if turn == nil {
@@ -199,10 +195,10 @@ func (c *connection) message(ctx context.Context, b []byte) {
 	}
 	c.calls.Go(func() {
 		defer turn.Close()
-		o := turn.Serve(c)
+		o := turn.Serve(c.out)
 		defer o.Close()
 		if !session.Cancelled(&o) {
-			c.answer(msg.ID, &o)
+			c.out.answer(msg.ID, &o)
 		}
 	})
 }
@@ -228,57 +224,5 @@ func (c *connection) finish(ctx context.Context) {
 
 func (c *connection) fail(id []byte, err *mcpwire.Error) {
 	o := mcpwire.Fail(err)
-	c.answer(id, &o)
+	c.out.answer(id, &o)
 }
-
-// Push writes a message.
-func (c *connection) Push(frame []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.end(stream.WriteLines(c.out, frame, space))
-}
-
-// answer writes a response. A backend that breaks off in the middle of a result
-// leaves a broken line, which the client cannot take for a whole one.
-func (c *connection) answer(id []byte, o *mcpwire.Outcome) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if o.Result.Rest == nil {
-		c.end(stream.WriteLines(c.out, stream.Answer(id, o), space))
-		return
-	}
-	if _, err := c.out.Write(mcpwire.AppendResultHead(nil, id)); err != nil {
-		c.failed(fmt.Errorf("write output: %w", err))
-		return
-	}
-	err := stream.WriteLines(c.out, o.Result.Bytes, space)
-	if err == nil {
-		err = stream.WriteRest(c.out, o.Result.Rest, space)
-	}
-	if errors.Is(err, stream.ErrBroken) {
-		c.end(nil)
-		c.end(stream.WriteLines(c.out, mcpwire.AppendErrorResponse(nil, id, mcpwire.Errorf(mcpwire.CodeInternal,
-			"The backend broke off in the middle of its result. Look at the backend's state, then call again.")), space))
-		return
-	}
-	if err == nil {
-		err = c.out.WriteByte('}')
-	}
-	c.end(err)
-}
-
-// end ends a line. c.mu is held. When the client no longer reads, there is
-// nobody left to serve.
-func (c *connection) end(err error) {
-	if err == nil {
-		err = c.out.WriteByte('\n')
-	}
-	if err == nil {
-		err = c.out.Flush()
-	}
-	if err != nil {
-		c.failed(fmt.Errorf("write output: %w", err))
-	}
-}
-
-var space = []byte(" ")

@@ -131,15 +131,18 @@ func TestAnswer_notificationsTheClientDidNotAskFor(t *testing.T) {
 	if got, id := l.event(t); !strings.Contains(got, "notifications/message") || id != "" {
 		t.Errorf("event %s with id %q", got, id)
 	}
+	<-l.done
 	level = strings.Replace(level, `"info"`, `"warning"`, 1)
 	check(t, d.do("POST", call(`"name":"noisy",`+level), headers...), 200, nil, "notifications")
 	level = strings.Replace(level, `"warning"`, `"loud"`, 1)
 	check(t, d.do("POST", call(`"name":"noisy",`+level), headers...), 400, []string{"-32602"}, "")
 
 	id := d.initialize("2025-06-18")
-	if got, _ := d.open(alice, "POST", call(`"name":"noisy"`), "Mcp-Session-Id", id).event(t); !strings.Contains(got, "notifications/message") {
+	l = d.open(alice, "POST", call(`"name":"noisy"`), "Mcp-Session-Id", id)
+	if got, _ := l.event(t); !strings.Contains(got, "notifications/message") {
 		t.Errorf("a legacy client that named no level got %s", got)
 	}
+	<-l.done
 	check(t, d.do("POST", `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"error"}}`, "Mcp-Session-Id", id), 200, []string{`"result":{}`}, "")
 	check(t, d.do("POST", call(`"name":"noisy"`), "Mcp-Session-Id", id), 200, nil, "notifications")
 	check(t, d.do("POST", `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"loud"}}`, "Mcp-Session-Id", id), 200, []string{"-32602"}, "")

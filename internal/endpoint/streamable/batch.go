@@ -25,7 +25,7 @@ type item struct {
 	msg mcpwire.Message
 	req *mcpwire.Request
 	bad *mcpwire.Error
-	ctx context.Context // of the call, between Enter and Leave
+	ctx context.Context // of the call, between Enter and Settle
 	key string
 }
 
@@ -89,7 +89,7 @@ func (e *Endpoint) serveBatch(w http.ResponseWriter, r *http.Request, s *session
 	var items []*item
 	defer func() {
 		for _, it := range items {
-			s.Leave(it.key)
+			s.Settle(it.key)(nil)
 		}
 	}()
 	for i := range msgs {

@@ -172,9 +172,9 @@ func (e *Endpoint) legacy(w http.ResponseWriter, r *http.Request, p account.Prin
 		stream.WriteError(w, http.StatusBadRequest, msg.ID, session.ErrTwice)
 		return
 	}
-	defer s.Leave(key)
 	x := e.newExchange(w, r, s, msg.ID)
 	o := e.table.Serve(ctx, s, req, x)
+	defer s.Settle(key)(nil)
 	x.finish(&o)
 }
 
