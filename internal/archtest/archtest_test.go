@@ -242,11 +242,19 @@ package store
 import ("testing/synctest"; "time")
 var _ = synctest.Wait
 func wait2() { time.Sleep(1) }
+-- internal/store/c_test.go --
+package store
+import "time"
+func strike() {
+	// The moment is meant to be arbitrary.
+	time.Sleep(1)
+	time.Sleep(1)
+}
 -- test/image/harness.go --
 package image
 import "time"
 func Wait() { time.Sleep(1) }
-`, []string{"internal/store/a_test.go:3"}},
+`, []string{"internal/store/a_test.go:3", "internal/store/c_test.go:6"}},
 		{"package comments", archtest.PackageDocs, `
 -- internal/store/store.go --
 // Package store keeps things.

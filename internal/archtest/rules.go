@@ -53,6 +53,8 @@ var Rules = []Rule{
 	{Path: "internal/backend/remote/answer", Layer: 2},
 	{Path: "internal/endpoint/session/*", Layer: 2},
 
+	{Path: "internal/servers/kit/*", Layer: 2},
+
 	{Path: "internal/auth", Layer: 3},
 	{Path: "internal/oauth/*", Layer: 3},
 	{Path: "internal/upstream", Layer: 3},

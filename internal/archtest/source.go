@@ -42,8 +42,8 @@ func Inits(t *Tree) []Finding {
 }
 
 // Sleeps finds tests that wait by the clock. A file that uses testing/synctest
-// may sleep: time is not real there. So may what waits for another program to
-// come up, in the packages that start one.
+// may sleep, since time is not real there; and so may a line with a comment above
+// it that says what it does there, if it is not waiting.
 func Sleeps(t *Tree) []Finding {
 	var out []Finding
 	for _, p := range t.Packages {
@@ -51,7 +51,14 @@ func Sleeps(t *Tree) []Finding {
 			if !file.Test || importName(file, "testing/synctest") != "" {
 				continue
 			}
+			explained := map[int]bool{}
+			for _, c := range file.AST.Comments {
+				explained[t.Fset.Position(c.End()).Line+1] = true
+			}
 			for _, use := range uses(file, "time", []string{"Sleep"}) {
+				if explained[t.Fset.Position(use.Pos()).Line] {
+					continue
+				}
 				out = append(out, Finding{t.line(file, use.Pos()), "a test that sleeps is slow and still fails: wait for the event, or use testing/synctest"})
 			}
 		}
