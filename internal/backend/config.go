@@ -13,7 +13,7 @@ type Config struct {
 	Shared    bool      // one session for all callers even where the backend keeps sessions
 
 	Concurrency int // calls that run at once; default 16, 8 for stdio
-	Queue       int // calls that may wait for their turn; default 64
+	Queue       int // calls that may wait for their turn; default 512
 
 	Timeout        time.Duration // whole life of a call; default 120 s
 	ConnectTimeout time.Duration // how long a call waits for a connection; default 5 s, 10 s for stdio
@@ -29,7 +29,7 @@ func (c Config) withDefaults() Config {
 		calls, connect = 8, 10*time.Second
 	}
 	c.Concurrency = cmp.Or(c.Concurrency, calls)
-	c.Queue = cmp.Or(c.Queue, 64)
+	c.Queue = cmp.Or(c.Queue, 512)
 	c.Timeout = cmp.Or(c.Timeout, 120*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, connect)
 	c.DialTimeout = cmp.Or(c.DialTimeout, 30*time.Second)
