@@ -1,8 +1,9 @@
-package kit
+package shape
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -12,13 +13,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
-
-	"drawbridge/internal/fault"
 )
 
-// Issue is one way in which arguments do not fit a tool's input.
+// Issue is one way in which a value does not fit.
 type Issue struct {
-	Path     string // "entities[0].name"; "" for the arguments themselves
+	Path     string // "entities[0].name"; "" for the value itself
 	Expected string // a JSON type for IssueType, else the rule in words
 	Received string // a JSON type, or "undefined" for what is missing
 	Kind     IssueKind
@@ -30,12 +29,16 @@ type IssueKind int
 // The kinds of Issue.
 const (
 	IssueType    IssueKind = iota // wrong type, or missing
-	IssueUnknown                  // a member the input does not have; Expected lists those it has
+	IssueUnknown                  // a member the shape does not have; Expected lists those it has
 	IssueValue                    // outside of the bounds or the values allowed
 )
 
-// maxIssues is how many are reported at once.
-const maxIssues = 20
+// Most issues that are reported at once. An open shape stands for another
+// author's, who reports them all.
+const (
+	maxIssues     = 20
+	maxIssuesOpen = 1000
+)
 
 // String is one line for the model.
 func (i Issue) String() string {
@@ -66,52 +69,42 @@ func withArticle(t string) string {
 	return "a " + t
 }
 
-// refuse is the kit's own text for arguments that do not fit.
-func refuse(tool string, issues []Issue) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "The arguments of %s do not fit:", tool)
-	for _, i := range issues {
-		b.WriteString("\n- " + i.String())
+// ErrNumber is a number that fits the schema but not the field: an integer too
+// large, or one written with a fraction.
+var ErrNumber = errors.New("a number does not fit its field")
+
+// Defaults sets the members that have a default.
+func (s *Shape) Defaults(into any) error {
+	if s.defaults == nil {
+		return nil
 	}
-	b.WriteString("\nCorrect them and call again.")
-	return b.String()
+	return json.Unmarshal(s.defaults, into)
 }
 
-// decode checks args against the input schema and decodes them into in.
-func (p *prepared) decode(tool string, args []byte, in any) error {
-	if len(args) == 0 {
-		args = []byte("{}")
-	}
-	if p.defaults != nil {
-		if err := json.Unmarshal(p.defaults, in); err != nil {
-			return fmt.Errorf("decode defaults of %s: %w", tool, err)
-		}
-	}
-	if self, ok := in.(SelfDecoder); ok {
-		return self.DecodeArguments(tool, args)
-	}
-	dec := json.NewDecoder(bytes.NewReader(args))
+// Decode holds an object against the shape and decodes it into a struct of the
+// shape's type where it fits. open ignores members that the shape does not name.
+func (s *Shape) Decode(object []byte, open bool, into any) ([]Issue, error) {
+	dec := json.NewDecoder(bytes.NewReader(object))
 	dec.UseNumber()
 	var tree any
 	if err := dec.Decode(&tree); err != nil {
-		return fault.Wrap(err, fault.Invalid, "The arguments of %s are not JSON. Send an object.", tool)
+		return nil, err
 	}
-	c := checker{open: p.contract != nil}
-	c.check("", tree, p.input)
+	c := checker{open: open}
+	c.check("", tree, s.Schema)
 	if len(c.issues) > 0 {
-		text := refuse
-		if p.contract != nil && p.contract.Refuse != nil {
-			text = p.contract.Refuse
-		}
-		return fault.New(fault.Invalid, "%s", text(tool, c.issues))
+		return c.issues, nil
 	}
 	if c.dropped { // encoding/json matches names without case: leave only those the schema knows
-		args = mustJSON(tree)
+		var err error
+		if object, err = json.Marshal(tree); err != nil {
+			return nil, err
+		}
 	}
-	if err := json.Unmarshal(args, in); err != nil {
-		return fault.Wrap(err, fault.Invalid, "The arguments of %s do not fit: a number is too large, or an integer is written with a fraction. Correct it and call again.", tool)
+	if err := json.Unmarshal(object, into); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNumber, err)
 	}
-	return nil
+	return nil, nil
 }
 
 // checker walks a decoded value along a schema made by schemaOf, in the order of
@@ -123,7 +116,11 @@ type checker struct {
 }
 
 func (c *checker) add(i Issue) {
-	if len(c.issues) < maxIssues {
+	most := maxIssues
+	if c.open {
+		most = maxIssuesOpen
+	}
+	if len(c.issues) < most {
 		c.issues = append(c.issues, i)
 	}
 }

@@ -1,9 +1,16 @@
-package kit
+// Package shape makes JSON schemas of Go structs and holds JSON against them.
+//
+// The schema of a struct is closed, says what its tags say, and lists members in
+// the order of the fields. Decode reports everything in which a value does not
+// fit at once, in words a model can act on, before anything is decoded. Package
+// kit uses it for the arguments and outputs of tools; it knows nothing of either.
+package shape
 
 import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,16 +22,14 @@ import (
 // that several structs share. The method is called on the zero value.
 type Schemer interface{ JSONSchema() *jsonschema.Schema }
 
-// prepared is what New derives from a tool's types.
-type prepared struct {
-	input      *jsonschema.Schema
-	inputJSON  []byte
-	outputJSON []byte // nil for Text
-	defaults   []byte // object with the defaults of the input's own members; nil when none
-	contract   *Contract
+// Shape is a struct type as JSON sees it.
+type Shape struct {
+	Schema   *jsonschema.Schema
+	defaults []byte // object with the defaults of its own members; nil when none
 }
 
-// The tags of a struct field, beside json and jsonschema (the description):
+// Of makes the shape of a struct. Beside json and jsonschema (the description)
+// these tags of a field count:
 //
 //	enum:"a,b"      the values of a string
 //	min:"1"         least number, length of a string, or number of items
@@ -33,42 +38,21 @@ type prepared struct {
 //	default:"20"    used when the member is absent; a string needs no quotes
 //
 // A field is optional when its json tag has omitempty or omitzero.
-func prepareTypes(t *Tool) (*prepared, error) {
-	p := &prepared{contract: t.contract}
-	in, err := schemaOf(t.in)
+func Of(t reflect.Type) (*Shape, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%s is not a struct", t)
+	}
+	s, err := schemaOf(t)
 	if err != nil {
-		return nil, fmt.Errorf("input: %w", err)
+		return nil, err
 	}
-	p.input = in
-	if p.defaults, err = defaultsOf(in); err != nil {
-		return nil, fmt.Errorf("input: %w", err)
-	}
-	shown := in
-	if t.contract != nil {
-		shown = opened(in)
-		shown.Schema = t.contract.Schema
-	}
-	if p.inputJSON, err = json.Marshal(shown); err != nil {
-		return nil, fmt.Errorf("input: %w", err)
-	}
-	if t.out == reflect.TypeFor[Text]() {
-		return p, nil
-	}
-	if t.out.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("the output is %s, neither a struct nor kit.Text", t.out)
-	}
-	out, err := schemaOf(t.out)
-	if err != nil {
-		return nil, fmt.Errorf("output: %w", err)
-	}
-	if t.contract != nil {
-		out.Schema = t.contract.Schema
-	}
-	if p.outputJSON, err = json.Marshal(out); err != nil {
-		return nil, fmt.Errorf("output: %w", err)
-	}
-	return p, nil
+	defaults, err := defaultsOf(s)
+	return &Shape{s, defaults}, err
 }
+
+// Open is a copy of the schema that allows members it does not name, at every
+// level.
+func (s *Shape) Open() *jsonschema.Schema { return opened(s.Schema) }
 
 // schemaOf is the closed schema of a struct, with our tags applied.
 func schemaOf(t reflect.Type) (*jsonschema.Schema, error) {
@@ -173,6 +157,9 @@ func applyTags(f reflect.StructField, s *jsonschema.Schema) error {
 		}
 	}
 	if v, ok := f.Tag.Lookup("pattern"); ok {
+		if _, err := regexp.Compile(v); err != nil {
+			return fmt.Errorf("tag pattern: %w", err)
+		}
 		s.Pattern = v
 	}
 	for _, tag := range []string{"min", "max"} {
@@ -189,7 +176,7 @@ func applyTags(f reflect.StructField, s *jsonschema.Schema) error {
 	if v, ok := f.Tag.Lookup("default"); ok {
 		s.Default = json.RawMessage(v)
 		if s.Type == "string" {
-			s.Default = mustJSON(v)
+			s.Default = []byte(strconv.Quote(v))
 		}
 		if !json.Valid(s.Default) {
 			return fmt.Errorf("tag default: %q is not JSON", v)
@@ -224,7 +211,6 @@ func setLength(tag string, n float64, least, most **int) {
 	}
 }
 
-// opened is a copy of s that allows members it does not name, at every level.
 func opened(s *jsonschema.Schema) *jsonschema.Schema {
 	c := s.CloneSchemas()
 	var open func(s *jsonschema.Schema)
@@ -258,13 +244,4 @@ func defaultsOf(s *jsonschema.Schema) ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(m)
-}
-
-// mustJSON encodes values of our own types, which cannot fail.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // a type of the kit that cannot be encoded
-	}
-	return b
 }
