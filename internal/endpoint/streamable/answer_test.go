@@ -208,6 +208,26 @@ func TestAnswer_largeResultStreams(t *testing.T) {
 	}
 }
 
+// A large result that is in memory already must not drown in the log.
+func TestAnswer_largeResultInMemory(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	result := slicesConcat(`{"text":"`, strings.Repeat("x", 5<<20), `"}`)
+	for _, chatty := range []bool{false, true} {
+		d.hub.On("large", func(_ context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+			if chatty {
+				sink.Notify(logged("error"))
+			}
+			return mcpwire.Done(req.Revision, result)
+		})
+		w := d.do("POST", call(`"name":"large"`), "Mcp-Session-Id", id)
+		if want := `{"jsonrpc":"2.0","id":1,"result":` + string(result) + `}`; !strings.Contains(w.Body.String(), want) {
+			t.Errorf("chatty %v: %d bytes, want %d", chatty, w.Body.Len(), len(want))
+		}
+	}
+}
+
 // A backend that breaks the rules after the first bytes went out: the client
 // must not take what it has for whole.
 func TestAnswer_brokenInTheMiddle(t *testing.T) {

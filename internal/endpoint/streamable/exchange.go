@@ -125,7 +125,7 @@ func (x *exchange) finish(o *mcpwire.Outcome) {
 		x.plain(o)
 		return
 	}
-	if o.Result.Rest == nil {
+	if o.Result.Rest == nil && len(o.Result.Bytes) <= x.e.cfg.RingBytes {
 		x.stream.End(stream.Answer(x.id, o))
 		<-x.pumped
 		return
@@ -151,8 +151,8 @@ func abortOn(err error) {
 	}
 }
 
-// through writes a streamed result as the last event, past the log: it is too
-// large to be kept.
+// through writes a large result as the last event, past the log, which could not
+// keep it.
 func (x *exchange) through(o *mcpwire.Outcome) error {
 	out := x.writer()
 	head := []byte("event: message\n")
@@ -166,8 +166,10 @@ func (x *exchange) through(o *mcpwire.Outcome) error {
 	if err := stream.WriteLines(out, o.Result.Bytes, dataLine); err != nil {
 		return err
 	}
-	if err := stream.WriteRest(out, o.Result.Rest, dataLine); err != nil {
-		return err
+	if o.Result.Rest != nil {
+		if err := stream.WriteRest(out, o.Result.Rest, dataLine); err != nil {
+			return err
+		}
 	}
 	return out.Send([]byte("}\n\n"))
 }

@@ -174,7 +174,7 @@ func (e *Endpoint) legacy(w http.ResponseWriter, r *http.Request, p account.Prin
 	}
 	x := e.newExchange(w, r, s, msg.ID)
 	o := e.table.Serve(ctx, s, req, x)
-	defer s.Settle(key)(nil)
+	defer s.Settle(key)(nil) // settled now, cancelled when the answer is written
 	x.finish(&o)
 }
 

@@ -30,7 +30,8 @@ type Stream struct {
 	events [][]byte   // consecutive; the first has sequence number first
 	first  uint64
 	bytes  int
-	queue  int // bytes that may wait for the reader
+	queue  int  // bytes that may wait for the reader
+	strict bool // end rather than lose an event
 	reader *Reader
 	ended  time.Time // zero while events may come
 }
@@ -51,8 +52,9 @@ func New(name string, keep int) *Stream {
 }
 
 // NewLarge returns a stream without ids on which up to max bytes may wait for
-// the reader: for transports whose answers have no connection of their own.
-func NewLarge(max int) *Stream { return &Stream{first: 1, queue: max} }
+// the reader: for transports whose answers have no connection of their own. As
+// nothing on it may get lost, it ends when its client is too slow.
+func NewLarge(max int) *Stream { return &Stream{first: 1, queue: max, strict: true} }
 
 // Name is the part of event ids that names the stream.
 func (s *Stream) Name() string { return s.name }
@@ -83,6 +85,9 @@ func (s *Stream) End(last []byte) {
 func (s *Stream) append(frame []byte) {
 	s.events = append(s.events, frame)
 	s.bytes += len(frame)
+	if s.strict && s.bytes > s.queue {
+		s.events, s.bytes, s.ended = nil, 0, time.Now()
+	}
 	s.trim()
 	s.signal()
 }

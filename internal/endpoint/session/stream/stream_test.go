@@ -90,6 +90,22 @@ func TestStream_bounds(t *testing.T) {
 	}
 }
 
+func TestStream_strictEndsWhenFull(t *testing.T) {
+	t.Parallel()
+	s := stream.NewLarge(1000)
+	rd := s.Attach(0)
+	defer rd.Detach()
+	for range 11 {
+		s.Push(make([]byte, 100))
+	}
+	if n, ended := s.Held(); n != 0 || ended.IsZero() {
+		t.Errorf("%d bytes held, ended %v", n, ended)
+	}
+	if err := stream.NewWriter(httptest.NewRecorder(), time.Second, time.Minute).Pump(t.Context(), rd, nil); err != nil {
+		t.Errorf("its reader: %v", err)
+	}
+}
+
 func TestPump_takenOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
