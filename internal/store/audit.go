@@ -111,12 +111,27 @@ func auditInsert(n int) string {
 	return b.String()
 }
 
+// AuditChains lists the chains, the oldest first.
+func (s *Store) AuditChains(ctx context.Context) (list []account.Chain, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		list, _, err = readChains(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list audit chains: %w", err)
+	}
+	return list, nil
+}
+
 // AuditHead is the head of a chain.
 func (s *Store) AuditHead(ctx context.Context, chain string) (account.ChainEnd, error) {
 	var end account.ChainEnd
 	var hash, sign []byte
 	err := s.reader.QueryRowContext(ctx, "SELECT head_seq, head_hash, head_sign FROM audit_chains WHERE id = $1", chain).
 		Scan(&end.Seq, &hash, &sign)
+	if errors.Is(err, sql.ErrNoRows) {
+		return end, fault.New(fault.NotFound, "There is no audit chain %q. Run the verification of the audit log.", chain)
+	}
 	if err != nil {
 		return end, fmt.Errorf("read audit head: %w", s.coded(err))
 	}
