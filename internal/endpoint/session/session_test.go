@@ -190,6 +190,68 @@ func TestTable_endAgainstWake(t *testing.T) {
 	}
 }
 
+// hooked runs something in the middle of a session's waking.
+type hooked struct {
+	*sessiontest.Store
+	hook func()
+}
+
+func (h *hooked) LoadSettings(ctx context.Context, key string) (session.Settings, error) {
+	if f := h.hook; f != nil {
+		h.hook = nil
+		f()
+	}
+	return h.Store.LoadSettings(ctx, key)
+}
+
+// A session that ends after the store was asked about it must not wake.
+func TestTable_endsWhileItWakes(t *testing.T) {
+	t.Parallel()
+	hub, store := sessiontest.NewHub(), &hooked{Store: sessiontest.NewStore()}
+	before := sessiontest.NewTable(t, hub, store)
+	id := create(t, before, hello)
+	s, err := before.Acquire(t.Context(), alice, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := sessiontest.NewTable(t, hub, store)
+	store.hook = func() {
+		if err := table.End(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := table.Acquire(t.Context(), alice, id); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("woke with %v", err)
+	}
+}
+
+// eager is a hub that has something to say before Watch returns.
+type eager struct{ *sessiontest.Hub }
+
+func (e eager) Watch(ctx context.Context, c *mcpwire.Caller, f mcpwire.Filter, sink mcpwire.Sink) (mcpwire.Watch, *mcpwire.Error) {
+	sink.Notify(mcpwire.Notification{Method: mcpwire.MethodToolsChanged})
+	return e.Hub.Watch(ctx, c, f, sink)
+}
+
+type frames []string
+
+func (f *frames) Push(frame []byte) { *f = append(*f, string(frame)) }
+
+func TestListen_acknowledgedFirst(t *testing.T) {
+	t.Parallel()
+	table := sessiontest.NewTable(t, eager{sessiontest.NewHub()}, sessiontest.NewStore())
+	req := &mcpwire.Request{Params: []byte(`{"notifications":{"toolsListChanged":true}}`), Caller: &mcpwire.Caller{Revision: mcpwire.LatestModern}}
+	var out frames
+	l, err := table.Listen(t.Context(), req, []byte("1"), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if len(out) != 2 || !strings.Contains(out[0], "acknowledged") || !strings.Contains(out[1], "list_changed") {
+		t.Errorf("messages %v", out)
+	}
+}
+
 func TestTable_settingsSurvive(t *testing.T) {
 	t.Parallel()
 	hub, store := sessiontest.NewHub(), sessiontest.NewStore()
