@@ -334,9 +334,12 @@ func TestRecorder_foreignHead(t *testing.T) {
 		r := start(t, m, 16)
 		r.Call(call("one"))
 		time.Sleep(time.Second)
+		m.mu.Lock()
 		m.chains[0].Head.Seq = 77
+		m.mu.Unlock()
 		r.Call(call("two"))
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		expect(t, m, "both", "one", "two")
 		report, err := audit.Verify(t.Context(), m, installation)
 		if err != nil || len(m.chains) != 2 || len(report.Problems) == 0 || report.Problems[0].Chain != m.chains[0].ID {

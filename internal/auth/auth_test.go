@@ -59,11 +59,13 @@ func (f *fakeKeys) TouchKeys(_ context.Context, uses []account.KeyUse) error {
 }
 
 // change alters the store as another process would.
-func (f *fakeKeys) change(alter func()) {
+func (f *fakeKeys) change(alter func()) { f.set(func() { alter(); f.version++ }) }
+
+// set changes how the store fails.
+func (f *fakeKeys) set(alter func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	alter()
-	f.version++
 }
 
 // add makes a live key of a user and returns its value.
@@ -221,15 +223,15 @@ func TestAuthenticate_storeDown(t *testing.T) {
 				t.Errorf("%s: no header: %v", when, err)
 			}
 		}
-		keys.down = errors.New("canary: connection refused")
+		keys.set(func() { keys.down = errors.New("canary: connection refused") })
 		check("down at the start", fault.Unavailable)
-		keys.down = nil
+		keys.set(func() { keys.down = nil })
 		check("right after a failed try", fault.Unavailable)
 		time.Sleep(time.Second) // of the fake clock
 		check("up again", "")
-		keys.blind = errors.New("canary: nobody knows")
+		keys.set(func() { keys.blind = errors.New("canary: nobody knows") })
 		check("cannot be followed", fault.Unavailable)
-		keys.blind = nil
+		keys.set(func() { keys.blind = nil })
 		check("followed again", "")
 		keys.change(func() { keys.down = errors.New("canary") })
 		check("changed and down", fault.Unavailable)
@@ -332,6 +334,8 @@ func TestRun_writesLastUsesInBatches(t *testing.T) {
 		expect := func(when string, want ...int) {
 			t.Helper()
 			synctest.Wait()
+			keys.mu.Lock()
+			defer keys.mu.Unlock()
 			if len(keys.touches) != len(want) {
 				t.Fatalf("%s: written %v, want %v", when, keys.touches, want)
 			}
@@ -351,11 +355,11 @@ func TestRun_writesLastUsesInBatches(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		expect("nothing was used since", 2)
 
-		keys.broken = errors.New("disk full")
+		keys.set(func() { keys.broken = errors.New("disk full") })
 		use(one)
 		time.Sleep(30 * time.Second)
 		expect("a write that fails", 2, 1)
-		keys.broken = nil
+		keys.set(func() { keys.broken = nil })
 		keys.change(func() { delete(keys.keys, "key_2") }) // the uses survive a reload
 		use(one)
 		time.Sleep(30 * time.Second)
