@@ -58,6 +58,7 @@ func (l *loader) backend(found *candidate) (b Backend, off bool) {
 	d.Struct(reflect.ValueOf(&b).Elem(), n, found.path,
 		"disabled", "description", "autoApprove", "alwaysAllow", "gallery", "version", "icon")
 	if off {
+		b.Type = typeOf(b)
 		return b, true
 	}
 	l.checkBackend(found, &b)
@@ -184,11 +185,8 @@ func (l *loader) checkRemote(found *candidate, b *Backend, at func(string) Place
 	switch b.Type {
 	case TypeStdio:
 		l.d.Failf(at("type"), tree.Under(found.path, "type"), "a url is spoken to over http or sse; remove type, or set command instead of url")
-	case "":
-		b.Type = TypeHTTP
-		if strings.HasSuffix(strings.TrimSuffix(pathOf(b.URL), "/"), "/sse") {
-			b.Type = TypeSSE
-		}
+	default:
+		b.Type = typeOf(*b)
 	}
 	for name, value := range b.Headers {
 		path := tree.Under(found.path, "headers."+name)
@@ -239,10 +237,16 @@ func (l *loader) checkURL(found *candidate, b *Backend, at Place) {
 	b.URL = u.String()
 }
 
-func pathOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
+// typeOf is the type of a backend that need not name it.
+func typeOf(b Backend) string {
+	if b.Type != "" {
+		return b.Type
 	}
-	return u.Path
+	if b.URL == "" {
+		return TypeStdio
+	}
+	if u, err := url.Parse(b.URL); err == nil && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/sse") {
+		return TypeSSE
+	}
+	return TypeHTTP
 }

@@ -178,7 +178,7 @@ func TestLoad_full(t *testing.T) {
 			Name: "github", URL: "https://api.example.com/mcp", Type: "http", Enabled: true, Shared: true, Origin: config.LayerFile,
 			Headers: secrets("X-Team", "$home", "Authorization", "Bearer x"), DisabledTools: []string{"delete_repo"},
 		},
-		{Name: "off", Origin: config.LayerFile},
+		{Name: "off", Type: "stdio", Origin: config.LayerFile},
 		{Name: "old", URL: "http://127.0.0.1:9/events", Type: "sse", Enabled: true, Origin: config.LayerFile},
 	}
 	if diff := cmp.Diff(want, c.Backends, cmp.Comparer(sameSecret)); diff != "" {
@@ -355,7 +355,7 @@ func TestLoad_otherPrograms(t *testing.T) {
 		clock,
 		{Name: "http", URL: "http://h:1/mcp", Type: "http", Headers: secrets("Authorization", "Bearer t"), Enabled: true, Origin: config.LayerFile},
 		{Name: "sse", URL: "http://h:2/sse", Type: "sse", Enabled: true, Origin: config.LayerFile},
-		{Name: "gone", Command: "x", Origin: config.LayerFile},
+		{Name: "gone", Command: "x", Type: "stdio", Origin: config.LayerFile},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(sameSecret), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/app"
+	"drawbridge/internal/backend"
+	"drawbridge/internal/endpoint/stdio"
+	"drawbridge/internal/servers"
+)
+
+func (p *program) serverCommand() *cli.Command {
+	return &cli.Command{
+		Name: "server", Usage: "one built-in server alone, on standard input and output", ArgsUsage: "NAME",
+		Description: "Its tools have their original names: a drop-in for the server of that name.\nWith --listen it is served over HTTP instead.",
+		Flags:       settingFlags(&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on instead"}),
+		Action:      p.server,
+	}
+}
+
+func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
+	name, err := args(cmd, "the name of the server")
+	if err != nil {
+		return err
+	}
+	if _, ok := servers.Find(name[0]); !ok {
+		var known []string
+		for _, e := range servers.Table {
+			known = append(known, e.Name)
+		}
+		return usagef(cmd, "there is no built-in server %q; there are %v", name[0], known)
+	}
+	c, err := p.load(p.source(cmd))
+	if err != nil {
+		return err
+	}
+	log := p.logger(c)
+	c = c.Only(name[0])
+	if cmd.IsSet("listen") {
+		a, err := app.New(ctx, log, c, app.Options{Version: version, Terminal: p.terminal(false)})
+		if err != nil {
+			return err
+		}
+		s := &service{p: p, log: log, app: a, cfg: c, signals: signals()}
+		if err = a.Start(ctx); err == nil {
+			err = s.untilSignal(ctx)
+		}
+		return errors.Join(err, s.stop(ctx))
+	}
+	a, stop, err := p.inProcess(ctx, log, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	settled(ctx, a)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done, stopped := make(chan error, 1), signals()
+	go func() { done <- stdio.Serve(ctx, log, p.in, p.out, a.Gateway(), account.Local()) }() // ends with ctx
+	for {
+		select {
+		case err := <-done:
+			return err
+		case sig := <-stopped:
+			if sig != syscall.SIGHUP {
+				return nil
+			}
+		}
+	}
+}
+
+// untilSignal serves without reloading: one server has nothing to reload.
+func (s *service) untilSignal(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("serve: %w", ctx.Err())
+		case err := <-s.app.Wait():
+			return err
+		case sig := <-s.signals:
+			if sig != syscall.SIGHUP {
+				return nil
+			}
+		}
+	}
+}
+
+// settleTime bounds how long a command waits for backends to say what they offer.
+const settleTime = 10 * time.Second
+
+// settled waits until every backend has said what it offers or that it cannot.
+func settled(ctx context.Context, a *app.App) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		waiting := false
+		for _, s := range a.Gateway().Statuses() {
+			empty := s.Tools+s.Prompts+s.Resources == 0
+			if s.State == backend.Connecting || s.State == backend.Ready && empty {
+				waiting = true
+			}
+		}
+		if !waiting {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

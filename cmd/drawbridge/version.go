@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"drawbridge/internal/mcpwire"
+)
+
+func (p *program) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "the version, Go's and the revisions of MCP",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "as JSON"}},
+		Action: p.version,
+	}
+}
+
+func (p *program) version(_ context.Context, cmd *cli.Command) error {
+	if _, err := args(cmd); err != nil {
+		return err
+	}
+	revisions := []string{
+		string(mcpwire.Rev20241105), string(mcpwire.Rev20250326), string(mcpwire.Rev20250618),
+		string(mcpwire.Rev20251125), string(mcpwire.Rev20260728),
+	}
+	if cmd.Bool("json") {
+		return json.NewEncoder(p.out).Encode(struct {
+			Version   string   `json:"version"`
+			Go        string   `json:"go"`
+			Platform  string   `json:"platform"`
+			Revisions []string `json:"mcp"`
+		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, revisions})
+	}
+	_, err := fmt.Fprintf(p.out, "drawbridge %s\n%s %s/%s\nMCP %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(revisions, ", "))
+	return err
+}
