@@ -49,6 +49,11 @@ func TestDoors(t *testing.T) {
 				everything := harness.EverythingServer(t, backend.stateless)
 				transport := d.open(t, harness.Servers{"everything": {"url": everything, "prefix": ""}})
 				s, asked, changed := connect(t, transport)
+				defer func() { // not in Cleanup: the test's context has ended by then
+					if err := s.Close(); err != nil {
+						t.Errorf("close: %v", err)
+					}
+				}()
 				use(t, s, changed)
 				// The same question, as each era's test tool puts it.
 				switch {
@@ -79,17 +84,10 @@ func connect(t *testing.T, transport mcp.Transport) (*mcp.ClientSession, <-chan 
 			}
 		},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
-	defer cancel()
-	s, err := client.Connect(ctx, transport, nil)
+	s, err := client.Connect(t.Context(), transport, nil) // the context lives as long as the session
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
 	return s, asked, changed
 }
 
