@@ -49,25 +49,28 @@ func TestKeyRequest_Check(t *testing.T) {
 	if err := good.Check(now); err != nil {
 		t.Errorf("good request: %v", err)
 	}
-	for want, change := range map[string]func(*account.KeyRequest){
-		"is empty":              func(r *account.KeyRequest) { r.Name = "" },
-		"longer than 64":        func(r *account.KeyRequest) { r.Name = strings.Repeat("ä", 65) },
-		"shorten it":            func(r *account.KeyRequest) { r.Name = "\xff" },
-		"ends with a space":     func(r *account.KeyRequest) { r.Name = "a " },
-		"cannot be shown":       func(r *account.KeyRequest) { r.Name = "a\x1b[2Jb" },
-		"cannot be shown: r":    func(r *account.KeyRequest) { r.Name = "a\u202eb" },
-		"unknown role":          func(r *account.KeyRequest) { r.Role = "root" },
-		"in the past":           func(r *account.KeyRequest) { r.Expires = now },
-		"use only a-z":          func(r *account.KeyRequest) { r.User = "Anna" },
-		"use only a-z, 0-9":     func(r *account.KeyRequest) { r.User = "a/b" },
-		"first a letter":        func(r *account.KeyRequest) { r.User = "../x" },
-		"the first a letter":    func(r *account.KeyRequest) { r.User = "" },
-		"1 to 64 characters, t": func(r *account.KeyRequest) { r.User = strings.Repeat("a", 65) },
+	for _, c := range []struct {
+		want   string
+		change func(*account.KeyRequest)
+	}{
+		{"is empty", func(r *account.KeyRequest) { r.Name = "" }},
+		{"longer than 64", func(r *account.KeyRequest) { r.Name = strings.Repeat("ä", 65) }},
+		{"cannot be shown", func(r *account.KeyRequest) { r.Name = "\xff" }},
+		{"ends with a space", func(r *account.KeyRequest) { r.Name = "a " }},
+		{"cannot be shown", func(r *account.KeyRequest) { r.Name = "a\x1b[2Jb" }},
+		{"cannot be shown", func(r *account.KeyRequest) { r.Name = "a\u202eb" }},
+		{"unknown role", func(r *account.KeyRequest) { r.Role = "root" }},
+		{"in the past", func(r *account.KeyRequest) { r.Expires = now }},
+		{"use only a-z", func(r *account.KeyRequest) { r.User = "Anna" }},
+		{"use only a-z", func(r *account.KeyRequest) { r.User = "a/b" }},
+		{"first a letter", func(r *account.KeyRequest) { r.User = "../x" }},
+		{"first a letter", func(r *account.KeyRequest) { r.User = "" }},
+		{"1 to 64 characters", func(r *account.KeyRequest) { r.User = strings.Repeat("a", 65) }},
 	} {
 		r := good
-		change(&r)
-		if err := r.Check(now); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", r, err, want)
+		c.change(&r)
+		if err := r.Check(now); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", r, err, c.want)
 		}
 	}
 }

@@ -108,7 +108,9 @@ func CheckName(what, name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("the %s is empty: give one", what)
-	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName:
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the %s has a character that cannot be shown: remove it", what)
+	case utf8.RuneCountInString(name) > maxName:
 		return fmt.Errorf("the %s is longer than %d characters: shorten it", what, maxName)
 	case strings.TrimSpace(name) != name:
 		return fmt.Errorf("the %s starts or ends with a space: remove it", what)

@@ -9,6 +9,7 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/store"
 	"drawbridge/internal/store/storetest"
 )
@@ -143,5 +144,49 @@ func receive(t *testing.T, changes <-chan store.Change) store.Change {
 	case <-time.After(20 * time.Second):
 		t.Fatal("no change was seen")
 		return store.Change{}
+	}
+}
+
+// The server throws out every connection, as a restart does: the feed and the
+// lock come back by themselves.
+func TestPostgres_connectionsLost(t *testing.T) {
+	t.Parallel()
+	cfg := store.Config{StateDir: t.TempDir(), URL: secret.New(storetest.Postgres(t))}
+	server, cli := storetest.Open(t, cfg), storetest.Open(t, cfg)
+	release, err := server.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	changes := server.Changes(t.Context())
+	raw(t, cfg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'drawbridge' AND datname = current_database()")
+	for {
+		// The pool may hand out a connection that it does not know to be dead.
+		err := cli.PutBackend(t.Context(), store.Backend{Name: "b", Spec: []byte("{}")})
+		if err == nil {
+			break
+		}
+		if fault.CodeOf(err) != fault.Unavailable {
+			t.Fatalf("write on a lost connection: %v", err)
+		}
+	}
+	if got := receive(t, changes); got.Topic != store.Backends {
+		t.Errorf("change of %v", got.Topic)
+	}
+	// Taken again at the latest when the holder looks; until then cli could have it.
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		other, err := cli.Lock(t.Context())
+		if errors.Is(err, store.ErrLocked) {
+			break
+		}
+		if err != nil && fault.CodeOf(err) != fault.Unavailable || time.Now().After(deadline) {
+			t.Fatalf("the lock was not taken again: %v", err)
+		}
+		if err == nil {
+			other()
+		}
+	}
+	if server.Err() != nil {
+		t.Errorf("the server gave up: %v", server.Err())
 	}
 }
