@@ -101,6 +101,16 @@ func serve(t *testing.T, s kit.Spec, more ...kit.Tool) (*kittest.Client, *kittes
 	return kittest.NewClient(srv, "ann"), log
 }
 
+func serveFuzz(f *testing.F) (*kittest.Client, *kittest.Log) {
+	f.Helper()
+	log := &kittest.Log{}
+	srv, err := kit.New(spec(), kittest.Deps(log, nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return kittest.NewClient(srv, "ann"), log
+}
+
 func TestCall(t *testing.T) {
 	t.Parallel()
 	c, _ := serve(t, spec())

@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
-	"drawbridge/internal/tables"
+	"drawbridge/internal/servers/memory/records"
 )
 
 // bankContract: the original's schemas have nothing special.
@@ -87,7 +86,7 @@ func bankArguments(raw []byte, params ...param) error {
 // written is the rule for names that are about to exist. "." passes the
 // original's expression and writes beside the projects; not here.
 func written(_, value string) error {
-	if !nameRule.MatchString(value) || value == "." || len(value) > maxName {
+	if !nameRule.MatchString(value) || value == "." || len(value) > records.MaxName {
 		return invalidParam(value)
 	}
 	return nil
@@ -128,63 +127,81 @@ func (in *contentIn) DecodeArguments(_ string, raw []byte) error {
 }
 
 func (s *server) listProjects(ctx context.Context, c *kit.Call, _ struct{}) (kit.Text, error) {
-	all, err := s.projects(ctx, c.User())
+	all, err := s.records.Projects(ctx, c.User())
 	return kit.Text(strings.Join(all, ",")), err
-}
-
-// projects are the names of a user's projects, sorted by bytes on both engines.
-func (s *server) projects(ctx context.Context, user string) (all []string, err error) {
-	err = s.read(ctx, func(tx tables.Tx) (err error) {
-		all, err = list(ctx, tx, func(scan func(...any) error) (p string, err error) { return p, scan(&p) },
-			"SELECT DISTINCT project FROM memory_files WHERE user_id = $1 AND deleted_by = 0", user)
-		return err
-	})
-	slices.Sort(all)
-	return all, err
 }
 
 // listFiles answers for an unknown project as the original does, less the path.
 func (s *server) listFiles(ctx context.Context, c *kit.Call, in projectIn) (kit.Text, error) {
-	files, err := s.files(ctx, c.User(), in.ProjectName)
+	files, err := s.records.Files(ctx, c.User(), in.ProjectName)
 	if err == nil && len(files) == 0 {
 		err = bankError("UnexpectedError", "An unexpected error occurred: Error: ENOENT: no such file or directory, stat '"+in.ProjectName+"'")
 	}
 	names := make([]string, len(files))
 	for i, f := range files {
-		names[i] = f.name
+		names[i] = f.Name
 	}
 	return kit.Text(strings.Join(names, ",")), err
 }
 
 func (s *server) readFile(ctx context.Context, c *kit.Call, in fileIn) (kit.Text, error) {
-	f, err := s.file(ctx, c.User(), in.ProjectName, in.FileName)
-	if err == nil && !f.live() {
+	f, err := s.records.File(ctx, c.User(), in.ProjectName, in.FileName)
+	if err == nil && !f.Live() {
 		err = fileNotFound(in.FileName)
 	}
-	return kit.Text(f.content), err
+	return kit.Text(f.Content), err
 }
 
 // writeFile makes a file. Where there is one its content stays, as in the
 // original, which however reports success.
 func (s *server) writeFile(ctx context.Context, c *kit.Call, in contentIn) (kit.Text, error) {
-	err := s.changeFile(ctx, c, in.ProjectName, in.FileName, func(f *file) error {
-		if f.live() {
+	_, err := s.changeFile(ctx, c, in.ProjectName, in.FileName, func(f *records.File) error {
+		if f.Live() {
 			return bankError("InvalidParamError", "File "+in.FileName+" already exists in project "+in.ProjectName+
 				" and was not changed. Use memory_bank_update to replace its content.")
 		}
-		f.content = in.Content
+		f.Content = in.Content
 		return nil
 	})
 	return kit.Text("File " + in.FileName + " written successfully to project " + in.ProjectName), err
 }
 
 func (s *server) updateFile(ctx context.Context, c *kit.Call, in contentIn) (kit.Text, error) {
-	err := s.changeFile(ctx, c, in.ProjectName, in.FileName, func(f *file) error {
-		if !f.live() {
+	_, err := s.changeFile(ctx, c, in.ProjectName, in.FileName, func(f *records.File) error {
+		if !f.Live() {
 			return fileNotFound(in.FileName)
 		}
-		f.content = in.Content
+		f.Content = in.Content
 		return nil
 	})
 	return kit.Text("File " + in.FileName + " updated successfully in project " + in.ProjectName), err
 }
+
+// changeFile lets change set a file's content, saves it as a new version, and
+// tells the watchers.
+func (s *server) changeFile(ctx context.Context, c *kit.Call, project, name string, change func(*records.File) error) (f records.File, err error) {
+	appeared := false
+	err = s.change(ctx, c, func(ch *records.Change) error {
+		before, err := ch.File(ctx, project, name)
+		if err != nil {
+			return err
+		}
+		wanted := before
+		if err := change(&wanted); err != nil {
+			return err
+		}
+		appeared = !before.Live()
+		ch.Summary = "wrote " + project + "/" + name
+		f, err = ch.SaveFile(ctx, before, wanted.Content)
+		return err
+	})
+	if err == nil {
+		c.Updated(uriOf(f))
+		if appeared {
+			c.ResourcesChanged()
+		}
+	}
+	return f, err
+}
+
+func uriOf(f records.File) string { return kit.Expand(fileTemplate, f.Project, f.Name) }

@@ -3,11 +3,12 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
-	"drawbridge/internal/tables"
+	"drawbridge/internal/servers/memory/records"
 )
 
 // graphContract is how the reference server shows schemas and refuses arguments.
@@ -26,193 +27,326 @@ func refuse(tool string, issues []kit.Issue) string {
 	return fmt.Sprintf("MCP error -32602: Input validation error: Invalid arguments for tool %s: %s", tool, strings.Join(lines, "\n"))
 }
 
-// entity is a node of the graph, in the reference's words.
-type entity struct {
-	Name         string   `json:"name" jsonschema:"The name of the entity"`
-	EntityType   string   `json:"entityType" jsonschema:"The type of the entity"`
-	Observations []string `json:"observations" jsonschema:"An array of observation contents associated with the entity"`
-}
-
-// relation is an edge. Its ends need not exist.
-type relation struct {
-	From         string `json:"from" jsonschema:"The name of the entity where the relation starts"`
-	To           string `json:"to" jsonschema:"The name of the entity where the relation ends"`
-	RelationType string `json:"relationType" jsonschema:"The type of the relation"`
+// change runs f as one change by the caller.
+func (s *server) change(ctx context.Context, c *kit.Call, f func(ch *records.Change) error) error {
+	return s.records.Change(ctx, c.User(), c.Tool, f)
 }
 
 // graph is the output of the reading tools and the resource.
-type graph struct {
-	Entities  []entity   `json:"entities"`
-	Relations []relation `json:"relations"`
-}
+type graph struct{ records.Graph }
 
 // Text is the reference's.
 func (g graph) Text() string { return kit.Indented(g) }
 
-// loadGraph reads a user's graph in the order in which it was written.
-func loadGraph(ctx context.Context, tx tables.Tx, user string) (g graph, err error) {
-	at := map[int64]int{} // index in g.Entities by id
-	g.Entities, err = list(ctx, tx, func(scan func(...any) error) (e entity, err error) {
-		var id int64
-		err = scan(&id, &e.Name, &e.EntityType)
-		at[id] = len(at)
-		return e, err
-	}, "SELECT id, name, entity_type FROM memory_entities WHERE user_id = $1 AND deleted_by = 0 ORDER BY id", user)
-	if err != nil {
-		return g, fmt.Errorf("read entities: %w", err)
-	}
-	_, err = list(ctx, tx, func(scan func(...any) error) (none struct{}, err error) {
-		var id int64
-		var content string
-		if err = scan(&id, &content); err == nil {
-			e := &g.Entities[at[id]]
-			e.Observations = append(e.Observations, content)
-		}
-		return none, err
-	}, `SELECT o.entity_id, o.content FROM memory_observations o JOIN memory_entities e ON e.id = o.entity_id
-		WHERE e.user_id = $1 AND e.deleted_by = 0 AND o.deleted_by = 0 ORDER BY o.id`, user)
-	if err != nil {
-		return g, fmt.Errorf("read observations: %w", err)
-	}
-	g.Relations, err = list(ctx, tx, func(scan func(...any) error) (r relation, err error) {
-		return r, scan(&r.From, &r.To, &r.RelationType)
-	}, "SELECT from_name, to_name, relation_type FROM memory_relations WHERE user_id = $1 AND deleted_by = 0 ORDER BY id", user)
-	if err != nil {
-		return g, fmt.Errorf("read relations: %w", err)
-	}
-	return g, nil
+type entitiesIn struct {
+	Entities []records.Entity `json:"entities"`
 }
 
-// chosen is the part of g with the entities that want accepts, and the relations
-// with at least one end among them.
-func (g graph) chosen(want func(entity) bool) graph {
-	var out graph
-	names := map[string]bool{}
+type entitiesOut struct {
+	Entities []records.Entity `json:"entities"`
+}
+
+// Text is the reference's: the bare list.
+func (o entitiesOut) Text() string { return kit.Indented(o.Entities) }
+
+// createEntities adds entities whose names are new. One that stands twice in a
+// call is added once; the reference stores both.
+func (s *server) createEntities(ctx context.Context, c *kit.Call, in entitiesIn) (out entitiesOut, err error) {
+	err = s.change(ctx, c, func(ch *records.Change) error {
+		for _, e := range in.Entities {
+			created, err := ch.CreateEntity(ctx, e)
+			if err != nil {
+				return err
+			}
+			if created {
+				out.Entities = append(out.Entities, e)
+			}
+		}
+		ch.Summary = names("created", out.Entities, func(e records.Entity) string { return e.Name })
+		return nil
+	})
+	return out, changed(c, err)
+}
+
+// changed tells the watchers of the graph, unless the change failed.
+func changed(c *kit.Call, err error) error {
+	if err == nil {
+		c.Updated(graphURI)
+	}
+	return err
+}
+
+type relationsIn struct {
+	Relations []records.Relation `json:"relations"`
+}
+
+type relationsOut struct {
+	Relations []records.Relation `json:"relations"`
+}
+
+// Text is the reference's: the bare list.
+func (o relationsOut) Text() string { return kit.Indented(o.Relations) }
+
+func (s *server) createRelations(ctx context.Context, c *kit.Call, in relationsIn) (out relationsOut, err error) {
+	err = s.change(ctx, c, func(ch *records.Change) error {
+		for _, r := range in.Relations {
+			created, err := ch.CreateRelation(ctx, r)
+			if err != nil {
+				return err
+			}
+			if created {
+				out.Relations = append(out.Relations, r)
+			}
+		}
+		ch.Summary = names("related", out.Relations, records.Relation.String)
+		return nil
+	})
+	return out, changed(c, err)
+}
+
+type additionsIn struct {
+	Observations []addition `json:"observations"`
+}
+
+type addition struct {
+	EntityName string   `json:"entityName" jsonschema:"The name of the entity to add the observations to"`
+	Contents   []string `json:"contents" jsonschema:"An array of observation contents to add"`
+}
+
+type additionsOut struct {
+	Results []added `json:"results"`
+}
+
+type added struct {
+	EntityName        string   `json:"entityName"`
+	AddedObservations []string `json:"addedObservations"`
+}
+
+// Text is the reference's: the bare list.
+func (o additionsOut) Text() string { return kit.Indented(o.Results) }
+
+// addObservations adds to existing entities, all or nothing.
+func (s *server) addObservations(ctx context.Context, c *kit.Call, in additionsIn) (out additionsOut, err error) {
+	err = s.change(ctx, c, func(ch *records.Change) error {
+		for _, a := range in.Observations {
+			contents, there, err := ch.AddObservations(ctx, a.EntityName, a.Contents)
+			if err != nil {
+				return err
+			}
+			if !there {
+				return fault.New(fault.NotFound, "Entity with name %s not found", a.EntityName)
+			}
+			out.Results = append(out.Results, added{a.EntityName, contents})
+		}
+		ch.Summary = names("observed", out.Results, func(a added) string { return a.EntityName })
+		return nil
+	})
+	return out, changed(c, err)
+}
+
+// deleted is the output of the deleting tools.
+type deleted struct {
+	Success bool   `json:"success"`
+	Message string `json:"message"`
+}
+
+// Text is the reference's.
+func (d deleted) Text() string { return d.Message }
+
+type deleteEntitiesIn struct {
+	EntityNames []string `json:"entityNames" jsonschema:"An array of entity names to delete"`
+}
+
+func (s *server) deleteEntities(ctx context.Context, c *kit.Call, in deleteEntitiesIn) (deleted, error) {
+	err := s.change(ctx, c, func(ch *records.Change) error {
+		for _, name := range in.EntityNames {
+			if err := ch.DeleteEntity(ctx, name); err != nil {
+				return err
+			}
+		}
+		ch.Summary = names("deleted", in.EntityNames, strings.Clone)
+		return nil
+	})
+	return deleted{true, "Entities deleted successfully"}, changed(c, err)
+}
+
+type deleteObservationsIn struct {
+	Deletions []deletion `json:"deletions"`
+}
+
+type deletion struct {
+	EntityName   string   `json:"entityName" jsonschema:"The name of the entity containing the observations"`
+	Observations []string `json:"observations" jsonschema:"An array of observations to delete"`
+}
+
+func (s *server) deleteObservations(ctx context.Context, c *kit.Call, in deleteObservationsIn) (deleted, error) {
+	err := s.change(ctx, c, func(ch *records.Change) error {
+		for _, d := range in.Deletions {
+			if err := ch.DeleteObservations(ctx, d.EntityName, d.Observations); err != nil {
+				return err
+			}
+		}
+		ch.Summary = names("deleted observations of", in.Deletions, func(d deletion) string { return d.EntityName })
+		return nil
+	})
+	return deleted{true, "Observations deleted successfully"}, changed(c, err)
+}
+
+type deleteRelationsIn struct {
+	Relations []records.Relation `json:"relations" jsonschema:"An array of relations to delete"`
+}
+
+func (s *server) deleteRelations(ctx context.Context, c *kit.Call, in deleteRelationsIn) (deleted, error) {
+	err := s.change(ctx, c, func(ch *records.Change) error {
+		for _, r := range in.Relations {
+			if err := ch.DeleteRelation(ctx, r); err != nil {
+				return err
+			}
+		}
+		ch.Summary = names("deleted relations", in.Relations, records.Relation.String)
+		return nil
+	})
+	return deleted{true, "Relations deleted successfully"}, changed(c, err)
+}
+
+func (s *server) graphOf(ctx context.Context, user string) (graph, error) {
+	g, err := s.records.Graph(ctx, user)
+	return graph{g}, err
+}
+
+func (s *server) readGraph(ctx context.Context, c *kit.Call, _ struct{}) (graph, error) {
+	return s.graphOf(ctx, c.User())
+}
+
+func (s *server) readGraphResource(ctx context.Context, c *kit.Call) (kit.Content, error) {
+	g, err := s.graphOf(ctx, c.User())
+	return kit.Content{Text: g.Text()}, err
+}
+
+type searchNodesIn struct {
+	Query string `json:"query" jsonschema:"The search query to match against entity names, types, and observation content"`
+}
+
+// searchNodes finds the query as it is, without regard to case. memory_search
+// is the one that knows words.
+func (s *server) searchNodes(ctx context.Context, c *kit.Call, in searchNodesIn) (graph, error) {
+	g, err := s.graphOf(ctx, c.User())
+	query := strings.ToLower(in.Query)
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
+	return graph{g.Chosen(func(e records.Entity) bool {
+		return has(e.Name) || has(e.EntityType) || slices.ContainsFunc(e.Observations, has)
+	})}, err
+}
+
+type openNodesIn struct {
+	Names []string `json:"names" jsonschema:"An array of entity names to retrieve"`
+}
+
+func (s *server) openNodes(ctx context.Context, c *kit.Call, in openNodesIn) (graph, error) {
+	g, err := s.graphOf(ctx, c.User())
+	return graph{g.Chosen(func(e records.Entity) bool { return slices.Contains(in.Names, e.Name) })}, err
+}
+
+type relatedIn struct {
+	Name  string `json:"name" jsonschema:"The entity to start from."`
+	Depth int    `json:"depth,omitempty" jsonschema:"How many relations may lie between." min:"1" max:"3" default:"1"`
+	kit.PageIn
+}
+
+type relatedOut struct {
+	Related []related `json:"related"`
+	kit.PageOut
+}
+
+type related struct {
+	Name       string   `json:"name"`
+	EntityType string   `json:"entityType,omitempty" jsonschema:"Absent where the name has relations but no entity."`
+	Distance   int      `json:"distance"`
+	Through    []string `json:"through" jsonschema:"The relations that lead here from one step nearer."`
+}
+
+// getRelated walks relations in both directions.
+func (s *server) getRelated(ctx context.Context, c *kit.Call, in relatedIn) (out relatedOut, err error) {
+	window, err := in.Window(50)
+	if err != nil {
+		return out, err
+	}
+	g, err := s.graphOf(ctx, c.User())
+	if err != nil {
+		return out, err
+	}
+	types := map[string]string{}
 	for _, e := range g.Entities {
-		if want(e) {
-			out.Entities = append(out.Entities, e)
-			names[e.Name] = true
+		types[e.Name] = e.EntityType
+	}
+	if _, there := types[in.Name]; !there {
+		return out, noEntity(in.Name)
+	}
+	distance := map[string]int{in.Name: 0}
+	var found []*related
+	byName := map[string]*related{}
+	for step := 1; step <= in.Depth; step++ {
+		for _, r := range g.Relations {
+			for _, ends := range [][2]string{{r.From, r.To}, {r.To, r.From}} {
+				d, near := distance[ends[0]]
+				if !near || d != step-1 {
+					continue
+				}
+				if _, known := distance[ends[1]]; !known {
+					distance[ends[1]] = step
+					byName[ends[1]] = &related{Name: ends[1], EntityType: types[ends[1]], Distance: step}
+					found = append(found, byName[ends[1]])
+				}
+				if next := byName[ends[1]]; next != nil && next.Distance == step {
+					next.Through = append(next.Through, r.String())
+				}
+			}
 		}
 	}
-	for _, r := range g.Relations {
-		if names[r.From] || names[r.To] {
-			out.Relations = append(out.Relations, r)
-		}
+	page, more := kit.Cut(window, found)
+	out.PageOut = more
+	for _, r := range page {
+		out.Related = append(out.Related, *r)
 	}
-	return out
+	return out, nil
 }
 
-// entityID finds a live entity.
-func entityID(ctx context.Context, tx tables.Tx, user, name string) (id int64, there bool, err error) {
-	return one[int64](ctx, tx, "SELECT id FROM memory_entities WHERE user_id = $1 AND name = $2 AND deleted_by = 0", user, name)
+type renameIn struct {
+	Name    string `json:"name" jsonschema:"The entity's name now."`
+	NewName string `json:"newName" jsonschema:"Its new name, which no other entity may have." min:"1"`
 }
 
-// createEntity adds an entity unless there is one of the name.
-func (w *writer) createEntity(ctx context.Context, e entity) (created bool, err error) {
-	if err := nameable(e.Name, e.EntityType); err != nil {
-		return false, err
-	}
-	id, created, err := one[int64](ctx, w.tx, `INSERT INTO memory_entities (user_id, name, entity_type, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING id`, w.user, e.Name, e.EntityType, w.now, w.now)
-	if err != nil || !created {
-		return false, err
-	}
-	w.grown += int64(len(e.Name) + len(e.EntityType))
-	return true, w.observe(ctx, id, e.Observations)
+type renameOut struct {
+	Name      string `json:"name"`
+	Relations int64  `json:"relations" jsonschema:"How many relations now carry the new name."`
 }
 
-// createRelation adds a relation unless it is there.
-func (w *writer) createRelation(ctx context.Context, r relation) (created bool, err error) {
-	if err := nameable(r.From, r.To, r.RelationType); err != nil {
-		return false, err
-	}
-	n, err := w.tx.Exec(ctx, `INSERT INTO memory_relations (user_id, from_name, to_name, relation_type, created_at)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, w.user, r.From, r.To, r.RelationType, w.now)
-	if n > 0 {
-		w.grown += int64(len(r.From) + len(r.To) + len(r.RelationType))
-	}
-	return n > 0, err
-}
-
-// observe adds observations to an entity as they are, and brings the index up to
-// date.
-func (w *writer) observe(ctx context.Context, id int64, contents []string) error {
-	if err := storable(contents...); err != nil {
-		return err
-	}
-	for _, content := range contents {
-		if err := w.exec(ctx, "INSERT INTO memory_observations (entity_id, content, created_at) VALUES ($1, $2, $3)", id, content, w.now); err != nil {
+func (s *server) renameEntity(ctx context.Context, c *kit.Call, in renameIn) (out renameOut, err error) {
+	err = s.change(ctx, c, func(ch *records.Change) error {
+		there, err := ch.HasEntity(ctx, in.Name)
+		if err != nil {
 			return err
 		}
-		w.grown += int64(len(content))
-	}
-	return w.touchEntity(ctx, id)
-}
-
-// observations are an entity's live ones.
-func observations(ctx context.Context, tx tables.Tx, id int64) ([]string, error) {
-	return list(ctx, tx, func(scan func(...any) error) (s string, err error) { return s, scan(&s) },
-		"SELECT content FROM memory_observations WHERE entity_id = $1 AND deleted_by = 0 ORDER BY id", id)
-}
-
-// addNew adds those contents that the entity did not have before the call; a
-// content that stands twice in contents is kept twice, as the reference does.
-func (w *writer) addNew(ctx context.Context, id int64, contents []string) (added []string, err error) {
-	old, err := observations(ctx, w.tx, id)
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]bool{}
-	for _, o := range old {
-		known[o] = true
-	}
-	for _, content := range contents {
-		if !known[content] {
-			added = append(added, content)
+		if !there {
+			return noEntity(in.Name)
 		}
-	}
-	if len(added) == 0 {
-		return nil, nil
-	}
-	return added, w.observe(ctx, id, added)
-}
-
-// deleteEntity removes an entity, if it is there, and all relations of the name.
-func (w *writer) deleteEntity(ctx context.Context, name string) error {
-	id, there, err := entityID(ctx, w.tx, w.user, name)
-	if err != nil {
-		return err
-	}
-	if there {
-		if err := w.exec(ctx, "UPDATE memory_entities SET deleted_at = $1, deleted_by = $2 WHERE id = $3", w.now, w.change, id); err != nil {
+		taken, err := ch.HasEntity(ctx, in.NewName)
+		if err != nil {
 			return err
 		}
-		if err := w.unindex(ctx, entityDoc(id)); err != nil {
-			return err
+		if taken {
+			return fault.New(fault.Conflict, "There is an entity %q already. Choose another name, or move the observations to it.", records.Clip(in.NewName, 100))
 		}
-	}
-	return w.exec(ctx, `UPDATE memory_relations SET deleted_at = $1, deleted_by = $2
-		WHERE user_id = $3 AND deleted_by = 0 AND (from_name = $4 OR to_name = $5)`, w.now, w.change, w.user, name, name)
-}
-
-// touchEntity marks an entity as changed and indexes its words again.
-func (w *writer) touchEntity(ctx context.Context, id int64) error {
-	if err := w.exec(ctx, "UPDATE memory_entities SET updated_at = $1 WHERE id = $2", w.now, id); err != nil {
+		ch.Summary = "renamed " + records.Clip(in.Name, 60) + " to " + records.Clip(in.NewName, 60)
+		out.Name = in.NewName
+		out.Relations, err = ch.RenameEntity(ctx, in.Name, in.NewName)
 		return err
-	}
-	head, _, err := one[string](ctx, w.tx, "SELECT name || ' ' || entity_type FROM memory_entities WHERE id = $1", id)
-	if err != nil {
-		return err
-	}
-	body, err := observations(ctx, w.tx, id)
-	if err != nil {
-		return err
-	}
-	return w.index(ctx, entityDoc(id), head, strings.Join(body, "\n"))
+	})
+	return out, changed(c, err)
 }
 
 func noEntity(name string) error {
-	return fault.New(fault.NotFound, "Entity with name %s not found", name)
+	return fault.New(fault.NotFound, "There is no entity %q. memory_search finds entities by their words.", records.Clip(name, 100))
 }
 
 // names joins what a change touched for its summary.
@@ -223,7 +357,7 @@ func names[T any](verb string, all []T, name func(T) string) string {
 			shown = append(shown, "...")
 			break
 		}
-		shown = append(shown, clip(name(v), 60))
+		shown = append(shown, records.Clip(name(v), 60))
 	}
 	return verb + " " + strings.Join(shown, ", ")
 }

@@ -11,12 +11,11 @@
 package memory
 
 import (
-	"errors"
+	"context"
 	"log/slog"
-	"time"
 
 	"drawbridge/internal/servers/kit"
-	"drawbridge/internal/tables"
+	"drawbridge/internal/servers/memory/records"
 )
 
 // Name is the server's name.
@@ -44,25 +43,16 @@ func ReadConfig(v kit.Settings) (Config, error) {
 	return Config{Common: c, GraphFile: v.Text("file_path"), BankDir: v.Text("bank_root")}, err
 }
 
-// The bounds on what is kept.
-const (
-	userQuota   = 100 << 20 // bytes of a user, old versions and deleted things included
-	maxName     = 512       // bytes of a name; indexes of PostgreSQL take no more
-	maxVersions = 50        // old contents kept of a file
-	keepDeleted = 30 * 24 * time.Hour
-)
-
 // server has what the tools work with.
 type server struct {
-	db  tables.DB
-	log *slog.Logger
-	now func() time.Time
-	cfg Config
+	records *records.Store
+	log     *slog.Logger
+	cfg     Config
 }
 
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
-	s := &server{db: deps.DB, log: deps.Log, now: deps.Now, cfg: cfg}
+	s := &server{records: records.New(deps.DB, deps.Now), log: deps.Log, cfg: cfg}
 	return kit.New(kit.Spec{
 		Name:  Name,
 		Title: "Memory",
@@ -152,5 +142,11 @@ func inSet(set string, all ...kit.Tool) []kit.Tool {
 	return all
 }
 
-// errNoDatabase is a mistake of whoever built the server.
-var errNoDatabase = errors.New("the memory server was opened without its tables")
+// prepare makes the tables and takes over the files of the originals.
+func (s *server) prepare(ctx context.Context) error {
+	if err := s.records.Prepare(ctx, Name); err != nil {
+		return err
+	}
+	s.takeOver(ctx)
+	return nil
+}

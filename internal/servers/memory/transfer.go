@@ -12,6 +12,7 @@ import (
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/memory/records"
 )
 
 // line is one line of the reference server's file.
@@ -32,13 +33,13 @@ func (g graph) lines() []string {
 	for _, e := range g.Entities {
 		all = append(all, kit.Compact(struct {
 			Type string `json:"type"`
-			entity
+			records.Entity
 		}{"entity", e}))
 	}
 	for _, r := range g.Relations {
 		all = append(all, kit.Compact(struct {
 			Type string `json:"type"`
-			relation
+			records.Relation
 		}{"relation", r}))
 	}
 	return all
@@ -77,9 +78,9 @@ func (s *server) importGraph(ctx context.Context, c *kit.Call, in importIn) (out
 	if err != nil {
 		return out, err
 	}
-	err = s.write(ctx, c, func(w *writer) (err error) {
-		out, err = w.importLines(ctx, all)
-		w.summary = fmt.Sprintf("imported %d entities, %d relations", out.Entities, out.Relations)
+	err = s.change(ctx, c, func(ch *records.Change) (err error) {
+		out, err = importLines(ctx, ch, all)
+		ch.Summary = fmt.Sprintf("imported %d entities, %d relations", out.Entities, out.Relations)
 		return err
 	})
 	return out, changed(c, err)
@@ -103,11 +104,11 @@ func parseLines(data []byte) (all []line, err error) {
 	return all, nil
 }
 
-func (w *writer) importLines(ctx context.Context, all []line) (out importOut, err error) {
+func importLines(ctx context.Context, ch *records.Change, all []line) (out importOut, err error) {
 	for _, l := range all {
 		switch l.Type {
 		case "entity":
-			created, err := w.createEntity(ctx, entity{l.Name, l.EntityType, l.Observations})
+			created, err := ch.CreateEntity(ctx, records.Entity{Name: l.Name, EntityType: l.EntityType, Observations: l.Observations})
 			if err != nil {
 				return out, err
 			}
@@ -115,17 +116,13 @@ func (w *writer) importLines(ctx context.Context, all []line) (out importOut, er
 				out.Entities++
 				continue
 			}
-			id, _, err := entityID(ctx, w.tx, w.user, l.Name)
-			if err != nil {
-				return out, err
-			}
-			added, err := w.addNew(ctx, id, l.Observations)
+			added, _, err := ch.AddObservations(ctx, l.Name, l.Observations)
 			if err != nil {
 				return out, err
 			}
 			out.Observations += len(added)
 		case "relation":
-			created, err := w.createRelation(ctx, relation{l.From, l.To, l.RelationType})
+			created, err := ch.CreateRelation(ctx, records.Relation{From: l.From, To: l.To, RelationType: l.RelationType})
 			if err != nil {
 				return out, err
 			}
@@ -147,7 +144,7 @@ const takeOverUser = "admin"
 func (s *server) takeOver(ctx context.Context) {
 	for _, one := range []struct {
 		path string
-		read func(ctx context.Context, w *writer, path string) error
+		read func(ctx context.Context, ch *records.Change, path string) error
 	}{{s.cfg.GraphFile, takeOverGraph}, {s.cfg.BankDir, takeOverBank}} {
 		if one.path == "" {
 			continue
@@ -158,23 +155,23 @@ func (s *server) takeOver(ctx context.Context) {
 	}
 }
 
-func (s *server) takeOverOnce(ctx context.Context, path string, read func(context.Context, *writer, string) error) error {
+func (s *server) takeOverOnce(ctx context.Context, path string, read func(context.Context, *records.Change, string) error) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	return s.writeAs(ctx, takeOverUser, "import at start", func(w *writer) error {
-		n, err := w.tx.Exec(ctx, "INSERT INTO memory_imports (path, at) VALUES ($1, $2) ON CONFLICT (path) DO NOTHING", path, w.now)
-		if err != nil || n == 0 {
+	return s.records.Change(ctx, takeOverUser, "import at start", func(ch *records.Change) error {
+		first, err := ch.Once(ctx, path)
+		if err != nil || !first {
 			return err
 		}
-		w.summary = "took over " + path
-		return read(ctx, w, path)
+		ch.Summary = "took over " + path
+		return read(ctx, ch, path)
 	})
 }
 
 // takeOverGraph reads the reference's file, or the one of its older name.
-func takeOverGraph(ctx context.Context, w *writer, path string) error {
+func takeOverGraph(ctx context.Context, ch *records.Change, path string) error {
 	data, err := os.ReadFile(path)
 	if older, isNew := strings.CutSuffix(path, ".jsonl"); os.IsNotExist(err) && isNew {
 		data, err = os.ReadFile(older + ".json")
@@ -186,13 +183,13 @@ func takeOverGraph(ctx context.Context, w *writer, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.importLines(ctx, all)
+	_, err = importLines(ctx, ch, all)
 	return err
 }
 
 // takeOverBank reads root/project/file. Files that are there already stay, names
 // that the bank does not allow are left out.
-func takeOverBank(ctx context.Context, w *writer, root string) error {
+func takeOverBank(ctx context.Context, ch *records.Change, root string) error {
 	dir := os.DirFS(root)
 	found, err := fs.Glob(dir, "*/*")
 	if err != nil {
@@ -214,14 +211,14 @@ func takeOverBank(ctx context.Context, w *writer, root string) error {
 		if err != nil {
 			return fmt.Errorf("read bank: %w", err)
 		}
-		before, err := loadFile(ctx, w.tx, w.user, project, name)
+		before, err := ch.File(ctx, project, name)
 		if err != nil {
 			return err
 		}
-		if before.id != 0 {
+		if before.Known() {
 			continue
 		}
-		if _, err := w.saveFile(ctx, before, strings.ToValidUTF8(string(content), "\uFFFD")); err != nil {
+		if _, err := ch.SaveFile(ctx, before, strings.ToValidUTF8(string(content), "\uFFFD")); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package memory
+package records
 
 import "drawbridge/internal/tables"
 

@@ -1,6 +1,7 @@
-package memory
+package records
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -33,9 +34,7 @@ var accents = func() map[rune]string {
 func fold(text string) []string {
 	var words []string
 	size := 0
-	for word := range strings.FieldsFuncSeq(text, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r)
-	}) {
+	for word := range strings.FieldsFuncSeq(text, between) {
 		word = foldWord(word)
 		if word == "" || len(word) > maxWord {
 			continue
@@ -46,6 +45,11 @@ func fold(text string) []string {
 		words = append(words, word)
 	}
 	return words
+}
+
+// between tells what separates words.
+func between(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r)
 }
 
 func foldWord(word string) string {
@@ -80,9 +84,9 @@ func phrases(query string) (all [][]string) {
 // snippetSize is about how much text a hit shows.
 const snippetSize = 240
 
-// snippet is the part of text with the most of the words, marked with **.
+// snippet is the first part of text with the most of the words, marked with **.
 func snippet(text string, words []string) string {
-	type span struct{ from, to int }
+	type span struct{ from, to, word int }
 	var hits []span
 	for from := 0; from < len(text); {
 		r, n := utf8.DecodeRuneInString(text[from:])
@@ -90,23 +94,25 @@ func snippet(text string, words []string) string {
 			from += n
 			continue
 		}
-		to := from + strings.IndexFunc(text[from:]+" ", func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r)
-		})
-		if alike(foldWord(text[from:to]), words) {
-			hits = append(hits, span{from, to})
+		to := len(text)
+		if n := strings.IndexFunc(text[from:], between); n >= 0 {
+			to = from + n
+		}
+		if word := alike(foldWord(text[from:to]), words); word >= 0 {
+			hits = append(hits, span{from, to, word})
 		}
 		from = to
 	}
 	start, best := 0, 0
 	for i, h := range hits {
-		n := 0
+		var seen uint64 // which of the words, the first 64 of them
 		for _, other := range hits[i:] {
-			if other.to-h.from <= snippetSize {
-				n++
+			if other.to-h.from > snippetSize {
+				break
 			}
+			seen |= 1 << other.word
 		}
-		if n > best {
+		if n := bits.OnesCount64(seen); n > best {
 			start, best = h.from, n
 		}
 	}
@@ -137,17 +143,17 @@ func snippet(text string, words []string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// alike tells whether a stemmer would take word for one of words: the engines
+// alike gives which of words a stemmer would take word for, or -1: the engines
 // keep their stems to themselves, so this only marks, it does not find.
-func alike(word string, words []string) bool {
-	for _, w := range words {
+func alike(word string, words []string) int {
+	for i, w := range words {
 		same := 0
 		for same < len(word) && same < len(w) && word[same] == w[same] {
 			same++
 		}
 		if same == len(word) && same == len(w) || same >= 3 && max(len(word), len(w))-same <= 3 {
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
