@@ -82,7 +82,7 @@ func (b *bed) start(tb testing.TB, name, command string, args ...string) target 
 const nginxConf = `daemon off; worker_processes 2; pid %[1]s/pid; error_log %[1]s/error.log;
 events { worker_connections 4096; }
 http {
-  access_log off; keepalive_requests 100000000; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy;
+  access_log off; map_hash_bucket_size 256; keepalive_requests 100000000; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy;
   fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   upstream backend { server %[2]s; keepalive 512; keepalive_requests 100000000; }
   map $http_authorization $known { default 0; "Bearer %[3]s" 1; }
