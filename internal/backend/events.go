@@ -10,7 +10,8 @@ import (
 // Events takes what a backend says outside of calls; the gateway implements it.
 // Owner is the account.Principal.Owner whose upstream session spoke, or "" when
 // the session serves everybody. The methods may be called from several
-// goroutines and must not call Stop.
+// goroutines, and must not wait for a call, a list or a subscription of the same
+// backend: they may run on the goroutine that would answer.
 type Events interface {
 	// ListsChanged says that lists have to be read again.
 	ListsChanged(backend string, which ListSet)

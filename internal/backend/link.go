@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
 )
@@ -29,7 +30,7 @@ type link struct {
 	doubt    chan struct{} // the breaker opened
 	broken   atomic.Int64  // calls that broke in a row
 	restarts atomic.Int64
-	subs     *subscriptions
+	subs     *watching.Subscriptions
 
 	mu      sync.Mutex // guards what follows
 	session *session
@@ -44,7 +45,7 @@ type link struct {
 
 func newLink(b *Backend) *link {
 	return &link{
-		b: b, subs: newSubscriptions(),
+		b: b, subs: watching.NewSubscriptions(),
 		wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), tried: make(chan struct{}),
 		trying: true, // until run has made its first attempt, calls wait for it
 		state:  Connecting,
@@ -77,7 +78,7 @@ func (l *link) dial(ctx context.Context) (*session, error) {
 	l.mu.Lock()
 	l.session, l.info = s, s.info
 	l.mu.Unlock()
-	s.watch(l.b, l.subs, s.listFilter())
+	s.watch(l.b, l.subs)
 	l.connected(s)
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -23,7 +24,7 @@ type slot struct {
 	pool *pool
 	key  key
 	who  account.Principal
-	subs *subscriptions
+	subs *watching.Subscriptions
 
 	// The pool's mutex guards what follows.
 	session *session
@@ -58,7 +59,7 @@ func keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revis
 // acquire returns the session for a caller, opening it if need be. own asks for
 // one of the principal's own where calls would do with the main session. The slot
 // must be released; it is nil for the main session.
-func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller, own bool) (*session, *subscriptions, *slot, *trouble) {
+func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller, own bool) (*session, *watching.Subscriptions, *slot, *trouble) {
 	main, t := b.link.get(ctx)
 	if t != nil {
 		return nil, nil, nil, t
@@ -84,7 +85,7 @@ func (b *Backend) acquire(ctx context.Context, caller *mcpwire.Caller, own bool)
 
 // present returns what acquire would, without opening anything; nil where there
 // is nothing.
-func (b *Backend) present(ctx context.Context, caller *mcpwire.Caller) (*session, *subscriptions) {
+func (b *Backend) present(ctx context.Context, caller *mcpwire.Caller) (*session, *watching.Subscriptions) {
 	who, ok := account.PrincipalFrom(ctx)
 	if !ok {
 		return nil, nil
@@ -129,7 +130,7 @@ func (p *pool) take(who account.Principal, caller *mcpwire.Caller, backend mcpwi
 		if len(p.slots) >= p.b.cfg.MaxSessions && !p.evict() {
 			return nil, &trouble{reason: "too many clients use it at once", advice: adviceBusy}
 		}
-		sl = &slot{pool: p, key: k, who: who, subs: newSubscriptions()}
+		sl = &slot{pool: p, key: k, who: who, subs: watching.NewSubscriptions()}
 		p.slots[k] = sl
 	}
 	sl.users++
@@ -164,7 +165,7 @@ func (p *pool) connect(ctx context.Context, sl *slot) (*session, *trouble) {
 		hears := sl.hears
 		p.mu.Unlock()
 		if hears {
-			s.watch(p.b, sl.subs, mcpwire.Filter{})
+			s.watch(p.b, sl.subs)
 		}
 		return s, nil
 	}
@@ -228,8 +229,8 @@ func (p *pool) open(sl *slot) {
 	sl.session, sl.err, sl.failed = s, err, time.Now()
 	if s != nil {
 		s.slot, s.owner = sl, sl.who.Owner()
-		if sl.hears || !sl.subs.none() {
-			s.watch(p.b, sl.subs, mcpwire.Filter{})
+		if sl.hears || !sl.subs.None() {
+			s.watch(p.b, sl.subs)
 		}
 	}
 	close(sl.opening)
@@ -240,7 +241,7 @@ func (p *pool) open(sl *slot) {
 // the last thing that the session's watcher does.
 func (p *pool) revive(sl *slot, lost *session) {
 	var wait backoff
-	for !sl.subs.none() && pause(p.b.base, wait.next(nil), nil) {
+	for !sl.subs.None() && pause(p.b.base, wait.next(nil), nil) {
 		if sl.current() != lost && sl.current() != nil {
 			return // a call was faster
 		}
@@ -271,7 +272,7 @@ func (p *pool) evict() bool {
 }
 
 // free tells a slot that nobody needs.
-func (sl *slot) free() bool { return sl.users == 0 && sl.opening == nil && sl.subs.none() }
+func (sl *slot) free() bool { return sl.users == 0 && sl.opening == nil && sl.subs.None() }
 
 // drop takes a slot out of the pool and returns its session for closing. The
 // caller holds mu.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -28,12 +29,9 @@ type session struct {
 
 	served atomic.Bool // a call got its answer: it was more than a crash loop
 
-	// hears is what a legacy session is subscribed to; guarded by the turn of its
-	// subscriptions.
-	hears map[string]bool
-
-	mu      sync.Mutex // guards watcher
-	watcher *watcher   // nil until somebody wants to hear
+	mu      sync.Mutex         // guards what follows
+	watcher *watching.Watcher  // nil until somebody wants to hear
+	unwatch context.CancelFunc // ends it
 }
 
 // open dials a session on behalf of a principal.
@@ -64,25 +62,15 @@ func (s *session) lost() bool {
 // most often called when ctx has ended.
 func (s *session) close(ctx context.Context) {
 	s.mu.Lock()
-	w := s.watcher
+	w, unwatch := s.watcher, s.unwatch
 	s.mu.Unlock()
 	if w != nil {
-		w.cancel()
-		<-w.done
+		unwatch()
+		<-w.Done()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	_ = s.peer.Close(ctx) // nobody is left to tell, and the peer logs what it could not end
-}
-
-// watch starts the session's Watch unless it runs.
-func (s *session) watch(b *Backend, subs *subscriptions, base mcpwire.Filter) *watcher {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.watcher == nil {
-		s.watcher = startWatcher(b, s, subs, base)
-	}
-	return s.watcher
 }
 
 // capability reads one boolean of the backend's capabilities, as in tools.listChanged.
@@ -110,15 +98,6 @@ func (i Info) area(name string) ([]byte, bool) {
 func isObject(raw []byte) bool {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	return len(raw) > 0 && raw[0] == '{'
-}
-
-// listFilter is which list changes the backend says it tells.
-func (s *session) listFilter() mcpwire.Filter {
-	return mcpwire.Filter{
-		ToolsChanged:     s.info.capability("tools", "listChanged"),
-		PromptsChanged:   s.info.capability("prompts", "listChanged"),
-		ResourcesChanged: s.info.capability("resources", "listChanged"),
-	}
 }
 
 // ping asks for any answer at all.

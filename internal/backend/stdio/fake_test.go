@@ -19,7 +19,12 @@ import (
 // TestMain lets the test binary be the server that the tests run: with FAKE_ERA
 // set it speaks MCP on its standard streams instead of testing.
 func TestMain(m *testing.M) {
-	if era := os.Getenv("FAKE_ERA"); era != "" {
+	switch era := os.Getenv("FAKE_ERA"); era {
+	case "":
+	case "sdk":
+		sdkServer()
+		return
+	default:
 		(&fakeServer{era: era, mode: os.Getenv("FAKE_MODE")}).run()
 		return
 	}
@@ -40,6 +45,7 @@ type fakeServer struct {
 	level     string
 	uris      []string
 	listens   map[string]bool
+	answer    chan string
 }
 
 type message struct {
@@ -54,7 +60,7 @@ func (s *fakeServer) modern() bool { return s.era == "2026-07-28" || s.era == "d
 func (s *fakeServer) legacy() bool { return s.era != "2026-07-28" }
 
 func (s *fakeServer) run() {
-	s.waiting, s.listens = map[string]chan json.RawMessage{}, map[string]bool{}
+	s.waiting, s.listens, s.answer = map[string]chan json.RawMessage{}, map[string]bool{}, make(chan string, 1)
 	if s.mode == "dies" {
 		fmt.Fprintln(os.Stderr, "cannot find module hunter2secret")
 		os.Exit(7)
@@ -338,6 +344,15 @@ func (s *fakeServer) talk(m message, p callParams) {
 		go s.ask(`"q"`, "elicitation/create", `{}`)
 		s.send(`{"jsonrpc":"2.0","method":"notifications/x"}`)
 		s.result(m.ID, `{"done":true}`)
+	case "later":
+		s.result(m.ID, `{}`)
+		answer := s.ask(`"later"`, "elicitation/create", `{}`)
+		s.send(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"of a call that has ended"}}`)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.answer <- answer
+	case "later-answer":
+		s.result(m.ID, `{"answer":%s}`, <-s.answer)
 	case "ping-back":
 		s.result(m.ID, `{"answer":%s}`, s.ask(`7`, p.Arguments.Text, `{}`))
 	default:

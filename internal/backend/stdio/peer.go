@@ -17,6 +17,7 @@ import (
 type peer struct {
 	log  *slog.Logger
 	cfg  *Config
+	ring *ring
 	era  interface{ Store(int32) } // of the Dialer, forgotten when it turns out wrong
 	proc *process
 	out  *writer
@@ -48,7 +49,7 @@ type call struct {
 
 func newPeer(d *Dialer, proc *process) *peer {
 	p := &peer{
-		log: d.log, cfg: &d.cfg, era: &d.era, proc: proc,
+		log: d.log, cfg: &d.cfg, ring: d.stderr, era: &d.era, proc: proc,
 		lost: make(chan struct{}), read: make(chan struct{}),
 		calls: map[int64]*call{}, quiet: map[int64]*call{}, asking: map[string]context.CancelFunc{},
 	}

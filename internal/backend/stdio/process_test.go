@@ -61,15 +61,21 @@ func runs(pid int) bool {
 // ends waits for a process that was sent SIGKILL: the kernel takes its time.
 func ends(t *testing.T, pid int) {
 	t.Helper()
+	eventually(t, fmt.Sprintf("end of process %d", pid), func() bool { return !runs(pid) })
+}
+
+// eventually waits for what another process or the kernel does.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for range 5000 {
-		if !runs(pid) {
+	for range 10_000 {
+		if done() {
 			return
 		}
 		<-tick.C
 	}
-	t.Errorf("process %d still runs", pid)
+	t.Errorf("waited in vain for: %s", what)
 }
 
 func needsProc(t *testing.T) {

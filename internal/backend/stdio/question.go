@@ -23,14 +23,15 @@ func (p *peer) request(m mcpwire.Message) {
 }
 
 // question routes a question to the one call it can come from. Without a call it
-// is for whoever watches the backend; with several nobody can tell.
+// is for the client that watches its own process; of a shared process, or with
+// several calls, nobody can tell whom it is for.
 func (p *peer) question(m mcpwire.Message) {
 	q := mcpwire.Question{Revision: p.info.Revision, Method: m.Method, Params: bytes.Clone(m.Params)}
 	id := bytes.Clone(m.ID)
 	var to *ear
 	if c, n := p.only(); n == 1 && c.caller != nil && canAnswer(c.caller, q) {
 		to = &c.ear
-	} else if w := p.latest(); n == 0 && w != nil {
+	} else if w := p.latest(); n == 0 && w != nil && p.cfg.Interactive {
 		to = &w.ear
 	}
 	if to == nil || !p.ask(id, q, to) {

@@ -210,14 +210,17 @@ func (p *peer) only() (c *call, n int) {
 }
 
 // logged gives a log message to the call that must have caused it, if there is
-// only one, else to whoever listens to the backend as a whole.
+// only one. Else it is for whoever watches the process, but only where that is
+// one client: of a shared process it may tell one of another's calls, so it goes
+// to the lines that admins see.
 func (p *peer) logged(n mcpwire.Notification) {
 	c, _ := p.only()
-	if c == nil {
+	switch {
+	case c == nil && p.cfg.Interactive:
 		p.outside(n)
-		return
-	}
-	if c.wants(n.Params) {
+	case c == nil:
+		p.ring.add(n.Params)
+	case c.wants(n.Params):
 		c.notify(n)
 	}
 }

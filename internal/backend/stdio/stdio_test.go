@@ -27,7 +27,8 @@ func dialer(t *testing.T, era, mode string, change ...func(*stdio.Config)) *stdi
 		t.Fatal(err)
 	}
 	cfg := stdio.Config{
-		Name: "fake", Command: self, Env: append(stdio.BaseEnv(os.LookupEnv), "FAKE_ERA="+era, "FAKE_MODE="+mode),
+		Name: "fake", Command: self, Env: append(stdio.BaseEnv(os.LookupEnv), "FAKE_ERA="+era, "FAKE_MODE="+mode,
+			"GORACE=atexit_sleep_ms=0"),
 		ClientInfo: []byte(`{"name":"drawbridge","version":"1"}`),
 	}
 	for _, c := range change {

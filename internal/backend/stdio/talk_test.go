@@ -187,7 +187,8 @@ func watch(t *testing.T, p backend.Peer, f mcpwire.Filter, s mcpwire.Sink) (mcpw
 
 func TestWatch_legacy(t *testing.T) {
 	t.Parallel()
-	p := dial(t, dialer(t, "2025-11-25", ""))
+	d := dialer(t, "2025-11-25", "")
+	p := dial(t, d)
 	s := &sink{answer: yes}
 	_, stop := watch(t, p, mcpwire.Filter{}, s)
 	var own sink
@@ -201,8 +202,11 @@ func TestWatch_legacy(t *testing.T) {
 	go func() { hung <- p.Serve(ctx, req, &own) }()
 	stateOf(t, p)
 	p.Serve(t.Context(), request(t, mcpwire.Rev20251125, "log", `{}`, `{}`), &own)
-	if n := len(s.heard()); n != 4 || len(own.heard()) != 0 {
+	if n := len(s.heard()); n != 1 || len(own.heard()) != 0 {
 		t.Errorf("of logs that nobody can attribute the watch heard %d, the calls %q", n-1, own.heard())
+	}
+	if lines := d.Stderr(); len(lines) != 3 || lines[2] != `{"level":"error","data":"x"}` {
+		t.Errorf("admins see %q of them", lines)
 	}
 	cancel()
 	<-hung
@@ -210,7 +214,7 @@ func TestWatch_legacy(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	call(t, p, "changed", `{}`)
-	if n := len(s.heard()); n != 4 {
+	if n := len(s.heard()); n != 1 {
 		t.Error("heard after its end")
 	}
 	_, stop = watch(t, p, mcpwire.Filter{}, s)
@@ -257,5 +261,28 @@ func TestTell(t *testing.T) {
 	teller.Tell(t.Context(), mcpwire.Notification{Method: mcpwire.MethodRootsChanged})
 	if out := call(t, p, "echo", `{}`); out.Kind != mcpwire.Complete {
 		t.Errorf("got %+v", out)
+	}
+}
+
+func TestOutsideOfCalls(t *testing.T) {
+	t.Parallel()
+	for _, interactive := range []bool{true, false} {
+		d := dialer(t, "2025-11-25", "", func(c *stdio.Config) { c.Interactive = interactive })
+		p := dial(t, d)
+		s := &sink{answer: yes}
+		_, stop := watch(t, p, mcpwire.Filter{}, s)
+		call(t, p, "later", `{}`) // the server logs and asks when the call has ended
+		eventually(t, "the log message", func() bool { return len(s.heard())+len(d.Stderr()) > 0 })
+		out := call(t, p, "later-answer", `{}`)
+		want, notes := `{"answer":{"action":"cancel"}}`, 0
+		if interactive {
+			want, notes = `{"answer":{"yes":true}}`, 1
+		}
+		if string(out.Result.Bytes) != want || len(s.asked) != notes || len(s.heard()) != notes {
+			t.Errorf("interactive %v: the server got %s; asked %q, told %q", interactive, out.Result.Bytes, s.asked, s.heard())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -59,9 +60,20 @@ func (p *peer) listen(ctx context.Context, f mcpwire.Filter, w *watch) error {
 		return errors.New("the process ended its subscription")
 	case <-ctx.Done():
 		p.cancelled(c.id)
-		return nil
 	}
+	// Not every server answers what was cancelled. From one that does, the answer
+	// says that it has let go.
+	timer := time.NewTimer(letGo)
+	defer timer.Stop()
+	select {
+	case <-c.answer:
+	case <-timer.C:
+	}
+	return nil
 }
+
+// letGo is how long a cancelled listen is waited for.
+const letGo = 300 * time.Millisecond
 
 // addListen registers a listen request. It does not count as a call in flight:
 // it lasts, and the rule for questions and logs is about calls.
