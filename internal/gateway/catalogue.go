@@ -42,6 +42,7 @@ type item struct {
 	section  *section
 	headers  []mcpwire.ParamHeader // tools: x-mcp-header annotations
 	template *uritemplate.Template // templates
+	free     bool                  // tools: structured output may be no object
 	hints    mcpwire.ToolHints     // tools
 }
 
@@ -114,6 +115,7 @@ func (s *section) finishTool(it item) (item, string) {
 		}
 		it.headers = headers
 	}
+	it.free = mcpwire.OutputIsFree(it.modern)
 	it.legacy = mcpwire.ToolForLegacy(it.modern)
 	return it, ""
 }

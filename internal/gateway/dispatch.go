@@ -59,7 +59,9 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 		req.ParamHeaders = mcpwire.ParamHeaders(it.headers, req.Arguments())
 	}
 	req.Target = it.original
-	return g.forward(ctx, it.section, req, sink)
+	out := g.forward(ctx, it.section, req, sink)
+	out.FreeOutput = it.free
+	return out
 }
 
 // readResource finds the owner of a URI by lists and templates, and otherwise

@@ -11,16 +11,17 @@ import (
 const (
 	ones        = 0x0101010101010101
 	highBits    = 0x80 * ones
-	spaces      = ' ' * ones
-	quotes      = '"' * ones
 	backslashes = '\\' * ones
 )
 
 // special sets the high bit of each byte of w that ends plain text: a quote, a
 // backslash, a control character or a byte that is not ASCII. Bits above the
 // lowest one set may be wrong, for subtraction borrows upward.
+//
+// One subtraction finds controls and quotes: turning the bit 2 over moves the
+// quote (0x22) to 0x20, and of all others only controls are at or below that.
 func special(w uint64) uint64 {
-	return (w | (w - spaces) | ((w ^ quotes) - ones) | ((w ^ backslashes) - ones)) & highBits
+	return (w | ((w ^ 2*ones) - ('"'-1)*ones) | ((w ^ backslashes) - ones)) & highBits
 }
 
 // plainText returns how many bytes at the start of b are ordinary ASCII in a string.

@@ -66,6 +66,10 @@ type Outcome struct {
 	Revision Revision // the shape of Result
 	Result   Result
 	Err      *Error
+
+	// FreeOutput says of a tool's result that its structured content may be
+	// something else than an object, which no legacy client takes.
+	FreeOutput bool
 }
 
 // Done is a complete outcome with a result held in memory.
@@ -97,6 +101,11 @@ type Result struct {
 	Bytes []byte
 	Rest  RestReader // nil when Bytes is all
 	Free  func()     // gives Bytes back to its pool; may be nil
+
+	// Most is a bound on Bytes and Rest together, 0 where none is known. A writer
+	// that has to name a length first names this one and fills up with spaces,
+	// which JSON allows behind a message.
+	Most int64
 }
 
 // RestReader is the unread part of a streamed result, up to its closing brace.

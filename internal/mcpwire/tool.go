@@ -36,10 +36,7 @@ func HintsOf(tool []byte) ToolHints {
 // SDK v1 clients, and execution.taskSupport, since legacy tasks are not bridged
 // (protocol reference 2.3). It returns tool itself where nothing has to go.
 func ToolForLegacy(tool []byte) []byte {
-	dropSchema, dropTasks := false, false
-	if m, ok := jsonscan.Find(tool, "outputSchema"); ok {
-		dropSchema = !isObjectSchema(m.Value.Of(tool))
-	}
+	dropSchema, dropTasks := OutputIsFree(tool), false
 	if m, ok := jsonscan.Find(tool, "execution"); ok && first(m.Value.Of(tool)) == '{' {
 		_, dropTasks = jsonscan.Find(m.Value.Of(tool), "taskSupport")
 	}
@@ -57,6 +54,12 @@ func ToolForLegacy(tool []byte) []byte {
 	out := append([]byte{}, tool[:m.Value.From]...)
 	out = append(out, rest...)
 	return append(out, tool[m.Value.To:]...)
+}
+
+// OutputIsFree tells whether a tool declares an output that is not an object.
+func OutputIsFree(tool []byte) bool {
+	m, ok := jsonscan.Find(tool, "outputSchema")
+	return ok && !isObjectSchema(m.Value.Of(tool))
 }
 
 func isObjectSchema(schema []byte) bool {

@@ -66,7 +66,11 @@ func toModern(method string, o *Outcome) {
 	if o.Result.Rest != nil || first(rest) != '}' {
 		out = append(out, ',')
 	}
-	swap(o, append(out, rest...))
+	out = append(out, rest...)
+	if o.Result.Most > 0 {
+		o.Result.Most += int64(len(out) - len(old))
+	}
+	swap(o, out)
 	o.Revision = LatestModern
 }
 
@@ -119,6 +123,9 @@ func isAny(key []byte, names []string) bool {
 func toLegacy(client Revision, method string, o *Outcome) {
 	if !differs(client, o.Revision, method) {
 		return
+	}
+	if o.Result.Rest != nil && client >= Rev20250618 && !o.FreeOutput {
+		return // only structured content could differ, and this tool's is an object
 	}
 	if err := hold(o); err != nil {
 		e := Errorf(CodeInternal, "The answer is too large to be rewritten for a %s client. Connect with a newer client.", client)
@@ -173,6 +180,9 @@ func hold(o *Outcome) error {
 func toolResultFor(client Revision, result []byte) []byte {
 	structured, has := jsonscan.Find(result, "structuredContent")
 	drop := has && first(structured.Value.Of(result)) != '{'
+	if !drop && client >= Rev20250618 {
+		return result
+	}
 	content, hasContent := jsonscan.Find(result, "content")
 	var blocks []byte
 	if hasContent && first(content.Value.Of(result)) == '[' {

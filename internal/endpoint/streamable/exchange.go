@@ -1,6 +1,7 @@
 package streamable
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"sync"
@@ -202,11 +203,15 @@ func (x *exchange) plain(o *mcpwire.Outcome) {
 		answers.Put(p)
 		return
 	}
+	most := o.Result.Most
 	if o.Result.Rest == nil {
-		n := len(mcpwire.AppendResultHead(nil, x.id)) + len(o.Result.Bytes) + 1
-		h["Content-Length"] = []string{strconv.Itoa(n)}
+		most = int64(len(o.Result.Bytes))
 	}
-	abortOn(x.large(o))
+	if most > 0 {
+		most += int64(len(mcpwire.AppendResultHead(nil, x.id))) + 1
+		h["Content-Length"] = []string{strconv.FormatInt(most, 10)}
+	}
+	abortOn(x.large(o, most))
 }
 
 // sniffed is up to where net/http finds the length of an answer by itself.
@@ -215,9 +220,10 @@ const sniffed = 2048
 // answers holds the buffers of plain.
 var answers = sync.Pool{New: func() any { return new([]byte) }}
 
-// large writes a result piece by piece.
-func (x *exchange) large(o *mcpwire.Outcome) error {
-	out := x.writer()
+// large writes a result piece by piece. length, unless 0, is what the header has
+// promised.
+func (x *exchange) large(o *mcpwire.Outcome, length int64) error {
+	out := &counter{Writer: x.writer()}
 	if _, err := out.Write(mcpwire.AppendResultHead(nil, x.id)); err != nil {
 		return err
 	}
@@ -229,5 +235,21 @@ func (x *exchange) large(o *mcpwire.Outcome) error {
 			return err
 		}
 	}
-	return out.Send([]byte{'}'})
+	end := []byte{'}'}
+	if missing := length - out.n - 1; missing > 0 {
+		end = append(end, bytes.Repeat([]byte{' '}, int(missing))...)
+	}
+	return out.Send(end)
+}
+
+// counter counts what was written.
+type counter struct {
+	*stream.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
 }

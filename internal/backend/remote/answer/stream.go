@@ -74,7 +74,7 @@ func key(b []byte, i int) (name []byte, next int, err error) {
 
 // begin reads the envelope up to the result out of the first part of a large
 // answer and sets up the reader of its rest.
-func begin(src io.ReadCloser, b []byte, o Options) (Answer, error) {
+func begin(src Body, b []byte, o Options) (Answer, error) {
 	e := envelope{want: o.ID}
 	at, err := e.resultAt(b)
 	if err != nil {
@@ -97,6 +97,9 @@ func begin(src io.ReadCloser, b []byte, o Options) (Answer, error) {
 		return Answer{}, errUndecided
 	}
 	a.Result = mcpwire.Result{Bytes: result[:n], Rest: r}
+	if length := src.Len(); length > 0 {
+		a.Result.Most = length - int64(at) - 1 // the envelope closes behind it
+	}
 	return a, nil
 }
 

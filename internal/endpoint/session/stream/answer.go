@@ -60,7 +60,7 @@ func HeldAnswer(id []byte, o *mcpwire.Outcome, max int) []byte {
 }
 
 // restBytes is how much of a streamed result travels at once.
-const restBytes = 128 << 10
+const restBytes = 32 << 10
 
 // WriteRest copies the rest of a streamed result to w. Line breaks, which JSON
 // has between its tokens only, are written as newline says: nil leaves them.
