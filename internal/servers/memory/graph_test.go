@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/kittest"
 	"drawbridge/internal/servers/memory"
@@ -422,25 +423,50 @@ func TestDeletedThingsGoAfterAMonth(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	t.Parallel()
-	c := client(t, kittest.Engines(memory.Name)[0].Open(t), "admin")
-	big := strings.Repeat("0123456789abcde ", 40<<20/16)
-	write := func(name string) kittest.Result {
-		return c.Call(t, "memory_bank_write", `{"projectName":"p","fileName":"`+name+`","content":"`+big+`"}`)
-	}
-	for _, name := range []string{"a", "b"} {
-		if r := write(name); r.IsError {
-			t.Fatal(r.Text)
+	s := suite()
+	s.New = open(memory.Config{QuotaMB: 1})
+	kittest.Each(t, memory.Name, func(t *testing.T, db tables.DB) {
+		srv, _ := s.Open(t, db, true)
+		c := kittest.NewClient(srv, "admin")
+		big := strings.Repeat("0123456789abcde ", 400<<10/16)
+		write := func(name string) kittest.Result {
+			return c.Call(t, "memory_bank_write", ofFile(name, `,"content":"`+big+`"`))
 		}
+		for _, name := range []string{"a", "b"} {
+			if r := write(name); r.IsError {
+				t.Fatal(r.Text)
+			}
+		}
+		if r := write("c"); !r.IsError || !strings.Contains(r.Text, "1 MB") {
+			t.Errorf("over the quota: %.200s", r.Text)
+		}
+		if r := c.Must(t, "list_project_files", `{"projectName":"p"}`, nil); r.Text != "a,b" {
+			t.Errorf("files: %s", r.Text)
+		}
+		create(t, c, "small", "still fits")
+		kittest.NewClient(srv, "other").Must(t, "memory_bank_write", ofFile("x", `,"content":"y"`), nil)
+		// An old version counts.
+		if r := c.Call(t, "memory_bank_update", ofFile("a", `,"content":"`+big+`"`)); !r.IsError {
+			t.Error("old versions do not count")
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	read := func(quota string) (memory.Config, error) {
+		return memory.ReadConfig(kit.Settings{Values: map[string]secret.String{"quota_mb": secret.New(quota), "bank_root": secret.New(" /b ")}})
 	}
-	if r := write("c"); !r.IsError || !strings.Contains(r.Text, "100 MB") {
-		t.Errorf("over the quota: %.200s", r.Text)
+	if c, err := read(""); err != nil || c.QuotaMB != 100 || c.BankDir != "/b" || c.Mode != kit.ModeWrite {
+		t.Errorf("defaults: %+v, %v", c, err)
 	}
-	if r := c.Must(t, "list_project_files", `{"projectName":"p"}`, nil); r.Text != "a,b" {
-		t.Errorf("files: %s", r.Text)
+	if c, err := read("7"); err != nil || c.QuotaMB != 7 {
+		t.Errorf("7: %+v, %v", c, err)
 	}
-	create(t, c, "small", "still fits")
-	if r := kittest.NewClient(c.Server, "other").Call(t, "memory_bank_write", `{"projectName":"p","fileName":"x","content":"y"}`); r.IsError {
-		t.Errorf("another user's quota: %s", r.Text)
+	for _, bad := range []string{"0", "-1", "much"} {
+		if _, err := read(bad); err == nil {
+			t.Errorf("quota_mb %s is accepted", bad)
+		}
 	}
 }
 

@@ -12,7 +12,9 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
 
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/memory/records"
@@ -29,18 +31,33 @@ type Config struct {
 	GraphFile string
 	// BankDir is a memory bank's root directory, read the same way.
 	BankDir string
+	// QuotaMB bounds what is kept of each user, old versions and deleted things
+	// included.
+	QuotaMB int64
 }
 
-// Variables are the environment variables of the settings. The last two are the
-// originals' own; in the file their keys are file_path and bank_root.
+const defaultQuotaMB = 100
+
+// Variables are the environment variables of the settings. The first two are the
+// originals' own; in the file the keys are file_path, bank_root and quota_mb.
 func Variables() []string {
-	return append(kit.CommonVariables(Name), "MEMORY_FILE_PATH", "MEMORY_BANK_ROOT")
+	return append(kit.CommonVariables(Name), "MEMORY_FILE_PATH", "MEMORY_BANK_ROOT", "MEMORY_QUOTA_MB")
 }
 
 // ReadConfig reads the settings.
 func ReadConfig(v kit.Settings) (Config, error) {
-	c, err := v.Common(kit.ModeWrite)
-	return Config{Common: c, GraphFile: v.Text("file_path"), BankDir: v.Text("bank_root")}, err
+	common, err := v.Common(kit.ModeWrite)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Common: common, GraphFile: v.Text("file_path"), BankDir: v.Text("bank_root"), QuotaMB: defaultQuotaMB}
+	if text := v.Text("quota_mb"); text != "" {
+		c.QuotaMB, err = strconv.ParseInt(text, 10, 32)
+		if err != nil || c.QuotaMB < 1 {
+			return c, fmt.Errorf("quota_mb is %q; set it to a number of megabytes, 1 or more", text)
+		}
+	}
+	return c, nil
 }
 
 // server has what the tools work with.
@@ -52,7 +69,7 @@ type server struct {
 
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
-	s := &server{records: records.New(deps.DB, deps.Now), log: deps.Log, cfg: cfg}
+	s := &server{records: records.New(deps.DB, deps.Now, cfg.QuotaMB<<20), log: deps.Log, cfg: cfg}
 	return kit.New(kit.Spec{
 		Name:  Name,
 		Title: "Memory",

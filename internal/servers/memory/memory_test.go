@@ -17,6 +17,9 @@ func open(cfg memory.Config) func(kit.Deps, bool) (*kit.Server, error) {
 	return func(deps kit.Deps, all bool) (*kit.Server, error) {
 		cfg := cfg
 		cfg.Mode = kit.ModeWrite
+		if cfg.QuotaMB == 0 {
+			cfg.QuotaMB = 20
+		}
 		if all {
 			cfg.Toolsets = []string{"all"}
 		}

@@ -20,20 +20,21 @@ import (
 
 // The bounds on what is kept.
 const (
-	UserQuota   = 100 << 20 // bytes of a user, old versions and deleted things included
-	MaxName     = 512       // bytes of a name; indexes of PostgreSQL take no more
-	MaxVersions = 50        // old contents kept of a file
+	MaxName     = 512 // bytes of a name; indexes of PostgreSQL take no more
+	MaxVersions = 50  // old contents kept of a file
 	KeepDeleted = 30 * 24 * time.Hour
 )
 
 // Store is the memory of all users. Every method works on one user's alone.
 type Store struct {
-	db  tables.DB
-	now func() time.Time
+	db    tables.DB
+	now   func() time.Time
+	quota int64
 }
 
-// New makes a Store on a server's tables.
-func New(db tables.DB, now func() time.Time) *Store { return &Store{db, now} }
+// New makes a Store on a server's tables. quota bounds the bytes of each user,
+// old versions and deleted things included.
+func New(db tables.DB, now func() time.Time, quota int64) *Store { return &Store{db, now, quota} }
 
 // errNoTables is a mistake of whoever built the server.
 var errNoTables = errors.New("the memory server was opened without its tables")
@@ -84,12 +85,12 @@ func (s *Store) Change(ctx context.Context, user, tool string, f func(c *Change)
 				return err
 			}
 		}
-		return c.account(ctx)
+		return c.account(ctx, s.quota)
 	})
 }
 
 // account adds what was grown to the user's usage and holds it to the quota.
-func (c *Change) account(ctx context.Context) error {
+func (c *Change) account(ctx context.Context, quota int64) error {
 	if c.grown == 0 {
 		return nil
 	}
@@ -98,8 +99,8 @@ func (c *Change) account(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("count usage: %w", err)
 	}
-	if c.grown > 0 && used > UserQuota {
-		return fault.New(fault.Limited, "Your memory is full: it may hold %d MB, deleted things and old versions of the last 30 days included. Nothing was saved; store less.", UserQuota>>20)
+	if c.grown > 0 && used > quota {
+		return fault.New(fault.Limited, "Your memory is full: it may hold %d MB, deleted things and old versions of the last 30 days included. Nothing was saved; store less.", quota>>20)
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ func phrases(query string) (all [][]string) {
 // snippetSize is about how much text a hit shows.
 const snippetSize = 240
 
-// snippet is the first part of text with the most of the words, marked with **.
+// snippet is the part of text where the most of the words stand closest together,
+// marked with **.
 func snippet(text string, words []string) string {
 	type span struct{ from, to, word int }
 	var hits []span
@@ -103,20 +104,25 @@ func snippet(text string, words []string) string {
 		}
 		from = to
 	}
-	start, best := 0, 0
+	var best struct{ words, from, to int }
 	for i, h := range hits {
 		var seen uint64 // which of the words, the first 64 of them
+		to := h.to
 		for _, other := range hits[i:] {
 			if other.to-h.from > snippetSize {
 				break
 			}
-			seen |= 1 << other.word
+			if seen&(1<<other.word) == 0 {
+				seen, to = seen|1<<other.word, other.to
+			}
 		}
-		if n := bits.OnesCount64(seen); n > best {
-			start, best = h.from, n
+		n := bits.OnesCount64(seen)
+		if n > best.words || n == best.words && to-h.from < best.to-best.from {
+			best.words, best.from, best.to = n, h.from, to
 		}
 	}
-	start = max(0, start-snippetSize/4)
+	lead := max(0, min(snippetSize/4, snippetSize-(best.to-best.from)))
+	start := max(0, best.from-lead)
 	end := min(len(text), start+snippetSize)
 	for start > 0 && !utf8.RuneStart(text[start]) {
 		start--
