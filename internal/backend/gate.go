@@ -9,6 +9,7 @@ import (
 // nobody else's memory. Those that wait go first come, first served.
 type gate struct {
 	slots   chan struct{}
+	running atomic.Int64 // calls inside
 	waiting atomic.Int64
 	queue   int64
 }
@@ -22,6 +23,7 @@ func newGate(calls, queue int) *gate {
 func (g *gate) enter(ctx context.Context) error {
 	select {
 	case g.slots <- struct{}{}:
+		g.running.Add(1)
 		return nil
 	default:
 	}
@@ -32,16 +34,17 @@ func (g *gate) enter(ctx context.Context) error {
 	defer g.waiting.Add(-1)
 	select {
 	case g.slots <- struct{}{}:
+		g.running.Add(1)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (g *gate) leave() { <-g.slots }
-
-// running is how many calls are inside.
-func (g *gate) running() int64 { return int64(len(g.slots)) }
+func (g *gate) leave() {
+	g.running.Add(-1)
+	<-g.slots
+}
 
 // drain waits until no call is inside or ctx ends. Calls that come meanwhile
 // wait behind it, since it keeps every slot that it gets.

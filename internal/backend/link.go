@@ -294,7 +294,7 @@ func (l *link) fresh() time.Duration {
 // end fails everybody who still waits.
 func (l *link) end() {
 	l.mu.Lock()
-	l.trying = false
+	l.trying, l.state = false, Disabled
 	l.lastErr = fault.Wrap(errStopping, fault.Unavailable, "The backend is being stopped.")
 	l.lastTry = time.Now()
 	close(l.tried)

@@ -163,6 +163,9 @@ func TestStop_drainsAndThenCutsOff(t *testing.T) {
 				t.Errorf("peer %d was left open", i)
 			}
 		}
+		if s := b.Status(); s.State != backend.Disabled || s.InFlight != 0 || s.Sessions != 0 {
+			t.Errorf("status = %+v", s)
+		}
 		out := b.Serve(as(t, "quick"), toolCall(t), &deaf{})
 		if !strings.Contains(string(out.Result.Bytes), "being stopped") {
 			t.Errorf("a call after the end got %s", out.Result.Bytes)

@@ -18,7 +18,7 @@ func (b *Backend) Status() Status {
 		Prompts:   int(b.counts.prompts.Load()),
 		Resources: int(b.counts.resources.Load()),
 		LatencyMS: b.latency.millis(),
-		InFlight:  b.gate.running(),
+		InFlight:  b.gate.running.Load(),
 		Sessions:  b.pool.size(),
 		Restarts:  b.link.restarts.Load(),
 	}
