@@ -1,9 +1,14 @@
 package conformance_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +28,64 @@ type report struct {
 	Scenarios []scenario
 	Passed    int
 	Failed    int
+	checks    map[string]check // by scenario and name
+}
+
+// check is one entry of a checks.json.
+type check struct {
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	Status       string `json:"status"`
+	ErrorMessage string `json:"errorMessage"`
+}
+
+// dated is the end of the name of a scenario's folder.
+var dated = regexp.MustCompile(`-\d{4}-\d\d-\d\dT[^/]*$`)
+
+// readChecks reads what the suite left in its output folder.
+func (r *report) readChecks(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*", "checks.json"))
+	if err != nil {
+		return err
+	}
+	r.checks = map[string]check{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		var checks []check
+		if err := json.Unmarshal(raw, &checks); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		scenario := dated.ReplaceAllString(filepath.Base(filepath.Dir(file)), "")
+		for _, c := range checks {
+			r.checks[scenario+" "+c.ID+" "+c.Name] = c
+		}
+	}
+	return nil
+}
+
+// differences says where a run came out otherwise than the direct one.
+func differences(direct, through *report) []string {
+	if direct == nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for name := range direct.checks {
+		names[name] = true
+	}
+	for name := range through.checks {
+		names[name] = true
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		before, after := direct.checks[name], through.checks[name]
+		if before.Status != after.Status {
+			out = append(out, fmt.Sprintf("%s: %q directly, %q through Drawbridge %s", name, before.Status, after.Status, after.ErrorMessage))
+		}
+	}
+	return out
 }
 
 var (
