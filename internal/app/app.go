@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/audit"
 	"drawbridge/internal/auth"
 	"drawbridge/internal/config"
 	"drawbridge/internal/endpoint/session"
@@ -36,7 +37,8 @@ import (
 // Options are what a command decides, not the configuration.
 type Options struct {
 	Version  string
-	Terminal io.Writer // first secrets and how to connect go here; nil: first secrets go to a file in the state directory
+	Lookup   func(name string) (string, bool) // the environment; children get a few harmless variables of it; nil: none
+	Terminal io.Writer                        // first secrets and how to connect go here; nil: first secrets go to a file in the state directory
 }
 
 // App is one Drawbridge.
@@ -46,7 +48,7 @@ type App struct {
 
 	store    *store.Store
 	auth     *auth.Verifier
-	audit    interimAudit
+	audit    *audit.Recorder
 	gateway  *gateway.Gateway
 	sessions *session.Table
 	server   *httpd.Server
@@ -88,6 +90,10 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.background("auth", a.auth.Run)
 	a.stops.add("audit", func(ctx context.Context) error { return a.audit.Close(ctx) })
+	if a.audit, err = audit.New(a.part("audit"), a.store, installation, audit.Config{}); err != nil {
+		return err
+	}
+	a.stops.add("audit", a.audit.Close)
 	a.gateway, err = gateway.New(gateway.Config{Version: a.opts.Version}, gateway.Deps{
 		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
 		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,

@@ -14,6 +14,7 @@ import (
 	"drawbridge/internal/backend/stdio"
 	"drawbridge/internal/config"
 	"drawbridge/internal/gateway"
+	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/servers"
 )
 
@@ -161,7 +162,7 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 func (a *App) dialer(cfg *config.Config, b config.Backend) (backend.Dialer, backend.Transport, error) {
 	log := a.log.With("backend", b.Name)
 	if b.Type == config.TypeStdio {
-		return stdio.New(log, stdioConfig(b)), backend.Stdio, nil
+		return stdio.New(log, a.stdioConfig(b)), backend.Stdio, nil
 	}
 	transport := backend.StreamableHTTP
 	if b.Type == config.TypeSSE {
@@ -169,15 +170,24 @@ func (a *App) dialer(cfg *config.Config, b config.Backend) (backend.Dialer, back
 	}
 	d, err := remote.New(log, remote.Config{
 		Name: b.Name, URL: b.URL, Transport: transport, Headers: b.Headers, Bearer: b.Token,
-		MaxMessage: int64(cfg.Limits.AnswerEvent),
+		MaxMessage: int64(cfg.Limits.AnswerEvent), Self: a.clientInfo(),
 	})
 	return d, transport, err
 }
 
+// clientInfo is how Drawbridge names itself to backends.
+func (a *App) clientInfo() []byte {
+	info := mcpwire.AppendString([]byte(`{"name":"drawbridge","version":`), a.opts.Version)
+	return append(info, '}')
+}
+
 // stdioConfig turns the settings of a command into the dialer's. Every value of
 // its environment may be a secret, so none may show in what it writes to stderr.
-func stdioConfig(b config.Backend) stdio.Config {
-	c := stdio.Config{Name: b.Name, Command: b.Command, Args: b.Args, Dir: b.Cwd, Interactive: b.Interactive}
+func (a *App) stdioConfig(b config.Backend) stdio.Config {
+	c := stdio.Config{Name: b.Name, Command: b.Command, Args: b.Args, Dir: b.Cwd, Interactive: b.Interactive, ClientInfo: a.clientInfo()}
+	if a.opts.Lookup != nil {
+		c.Env = stdio.BaseEnv(a.opts.Lookup)
+	}
 	for _, name := range slices.Sorted(maps.Keys(b.Env)) {
 		c.Env = append(c.Env, name+"="+b.Env[name].Reveal())
 		c.Secrets = append(c.Secrets, b.Env[name])

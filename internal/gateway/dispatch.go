@@ -59,7 +59,7 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 		req.ParamHeaders = mcpwire.ParamHeaders(it.headers, req.Arguments())
 	}
 	req.Target = it.original
-	out := g.forward(ctx, it.section, req, sink)
+	out := g.forward(ctx, it.section, req, sink, it.hints.Declared && !it.hints.ReadOnly)
 	out.FreeOutput = it.free
 	return out
 }
@@ -69,14 +69,14 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	c := g.current.Load()
 	if s, ok := c.owner(req.Target); ok {
-		return g.forward(ctx, s, req, sink)
+		return g.forward(ctx, s, req, sink, false)
 	}
 	out := mcpwire.Fail(notFound(req.Caller.Revision, req.Target))
 	for _, s := range c.sections {
 		if !s.has("resources") {
 			continue
 		}
-		next := g.forward(ctx, s, req, sink)
+		next := g.forward(ctx, s, req, sink, false)
 		if next.Kind != mcpwire.Failed {
 			return next
 		}
@@ -106,13 +106,13 @@ func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwi
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown prompt: %s. List them again; the set may have changed.", req.Target))
 		}
 		req.Target = it.original
-		return g.forward(ctx, it.section, req, sink)
+		return g.forward(ctx, it.section, req, sink, false)
 	}
 	if it, ok := c.byName[templates][req.Target]; ok {
-		return g.forward(ctx, it.section, req, sink)
+		return g.forward(ctx, it.section, req, sink, false)
 	}
 	if s, ok := c.owner(req.Target); ok {
-		return g.forward(ctx, s, req, sink)
+		return g.forward(ctx, s, req, sink, false)
 	}
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown resource template: %s. List the templates again; the set may have changed.", req.Target))
 }
@@ -135,12 +135,12 @@ func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpw
 	if owner == nil {
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s.", req.Method))
 	}
-	return g.forward(ctx, owner, req, sink)
+	return g.forward(ctx, owner, req, sink, false)
 }
 
 // forward hands a request to its owner and brings the outcome into a form the
 // client's era can take.
-func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request, sink mcpwire.Sink, destructive bool) mcpwire.Outcome {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The request has no principal."))
@@ -156,12 +156,15 @@ func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request,
 		}
 		req.RetryState, req.HasRetryState = st.Inner, st.Has
 	}
-	started := g.deps.Now()
+	note, err := g.begin(ctx, p, name, req, destructive)
+	if err != nil {
+		return mcpwire.Fail(err)
+	}
 	out := s.backend.Serve(ctx, req, sink)
 	if out.Kind == mcpwire.InputRequired {
 		out = g.inputRequired(p, name, req, out)
 	}
-	g.record(p, name, req, &out, g.deps.Now().Sub(started))
+	note.end(ctx, &out)
 	return out
 }
 

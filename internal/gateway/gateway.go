@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/audit"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/mcpwire"
 )
@@ -39,9 +40,13 @@ type Shelf interface {
 	LoadLists(ctx context.Context, backend string) ([]byte, error) // nil when there are none
 }
 
-// Recorder takes one audit record per call. It must not block.
+// Recorder takes audit records.
 type Recorder interface {
+	// Call takes one record per call that has ended. It does not block.
 	Call(r account.Record)
+	// Intent writes, durably, that a call is about to run; Outcome how it ended.
+	Intent(ctx context.Context, r account.Record) (audit.Intent, error)
+	Outcome(ctx context.Context, of audit.Intent, outcome account.Outcome, sizeOut int64) error
 }
 
 // Config is what an operator may set.

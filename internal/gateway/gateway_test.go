@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/audit"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/gateway"
 	"drawbridge/internal/mcpwire"
@@ -103,14 +105,33 @@ func (s *memShelf) LoadLists(_ context.Context, name string) ([]byte, error) {
 }
 
 type recorder struct {
-	mu   sync.Mutex // guards rows
+	mu   sync.Mutex // guards rows and full
 	rows []account.Record
+	full bool
 }
 
 func (r *recorder) Call(row account.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows = append(r.rows, row)
+}
+
+func (r *recorder) Intent(_ context.Context, row account.Record) (audit.Intent, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.full {
+		return audit.Intent{}, errors.New("disk full")
+	}
+	row.Outcome = account.Pending
+	r.rows = append(r.rows, row)
+	return audit.Intent{}, nil
+}
+
+func (r *recorder) Outcome(_ context.Context, _ audit.Intent, o account.Outcome, _ int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rows = append(r.rows, account.Record{Outcome: o})
+	return nil
 }
 
 // sink remembers notifications.
@@ -137,8 +158,13 @@ func (s *sink) all() string {
 
 func newGateway(t *testing.T, cfg gateway.Config, shelf gateway.Shelf, members ...gateway.Member) *gateway.Gateway {
 	t.Helper()
+	return newAudited(t, &recorder{}, cfg, shelf, members...)
+}
+
+func newAudited(t *testing.T, r gateway.Recorder, cfg gateway.Config, shelf gateway.Shelf, members ...gateway.Member) *gateway.Gateway {
+	t.Helper()
 	g, err := gateway.New(cfg, gateway.Deps{
-		Log: slog.New(slog.DiscardHandler), SealKey: make([]byte, 32), Shelf: shelf, Recorder: &recorder{}, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), SealKey: make([]byte, 32), Shelf: shelf, Recorder: r, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -389,6 +415,33 @@ func TestResources_ownerByListThenTemplateThenOrder(t *testing.T) {
 			if got := string(out.Result.Bytes); !strings.Contains(got, `"from":"`+want+`"`) {
 				t.Errorf("%s: %s, want it from %s", uri, got, want)
 			}
+		}
+	})
+}
+
+func TestAudit_destructiveCallsNeedTheirRowFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, r := newFake("a", "read"), &recorder{}
+		a.lists.Tools = append(a.lists.Tools, []byte(`{"name":"wipe","annotations":{"destructiveHint":true}}`))
+		g := newAudited(t, r, gateway.Config{}, &memShelf{}, gateway.Member{Backend: a})
+		synctest.Wait()
+		ask(t, g, modern, "u", "tools/call", `{"name":"read"}`)
+		ask(t, g, modern, "u", "tools/call", `{"name":"wipe"}`)
+		var got []account.Outcome
+		for _, row := range r.rows {
+			got = append(got, row.Outcome)
+		}
+		if len(got) != 3 || got[0] != account.Succeeded || got[1] != account.Pending || got[2] != account.Succeeded {
+			t.Errorf("rows: %v", got)
+		}
+		r.full = true
+		out := ask(t, g, modern, "u", "tools/call", `{"name":"wipe"}`)
+		if out.Kind != mcpwire.Failed || len(a.calls) != 2 {
+			t.Errorf("a destructive call ran without its audit row: %+v, %d calls", out, len(a.calls))
+		}
+		if out := ask(t, g, modern, "u", "tools/call", `{"name":"read"}`); out.Kind != mcpwire.Complete {
+			t.Error("a reading call needs no row")
 		}
 	})
 }

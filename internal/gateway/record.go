@@ -1,22 +1,53 @@
 package gateway
 
 import (
-	"time"
+	"context"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/audit"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
-// record writes the audit record of a call that has ended. It runs on every
-// call, so it only copies.
-func (g *Gateway) record(p account.Principal, backend string, req *mcpwire.Request, out *mcpwire.Outcome, took time.Duration) {
-	g.deps.Recorder.Call(account.Record{
+// note is the audit record of a call under way.
+type note struct {
+	g      *Gateway
+	record account.Record
+	intent audit.Intent
+	strict bool // an intent was written
+}
+
+// begin opens the record of a call. That of a destructive one is durable before
+// the call runs; where it cannot be written, the call must not run.
+func (g *Gateway) begin(ctx context.Context, p account.Principal, backend string, req *mcpwire.Request, destructive bool) (note, *mcpwire.Error) {
+	n := note{g: g, strict: destructive, record: account.Record{
 		Time: g.deps.Now(), User: p.User, Credential: p.Credential, Client: p.Client,
 		Backend: backend, Method: req.Method, Target: req.Target,
-		Decision: account.Allowed, Outcome: outcomeOf(out), Duration: took,
-		SizeIn: int64(len(req.Params)), SizeOut: int64(len(out.Result.Bytes)),
-	})
+		Decision: account.Allowed, SizeIn: int64(len(req.Params)),
+	}}
+	if !destructive {
+		return n, nil
+	}
+	var err error
+	if n.intent, err = g.deps.Recorder.Intent(ctx, n.record); err != nil {
+		g.deps.Log.Error("destructive call refused: the audit log cannot be written", "backend", backend, "error", err)
+		return n, mcpwire.Errorf(mcpwire.CodeInternal, "The call was not run: its audit record cannot be written now. Try again later, or look at the disk of the server.")
+	}
+	return n, nil
+}
+
+// end closes the record.
+func (n *note) end(ctx context.Context, out *mcpwire.Outcome) {
+	outcome, size := outcomeOf(out), int64(len(out.Result.Bytes))
+	if n.strict {
+		if err := n.g.deps.Recorder.Outcome(context.WithoutCancel(ctx), n.intent, outcome, size); err != nil {
+			n.g.deps.Log.Error("the outcome of a destructive call is not in the audit log", "backend", n.record.Backend, "outcome", outcome, "error", err)
+		}
+		return
+	}
+	n.record.Outcome, n.record.SizeOut = outcome, size
+	n.record.Duration = n.g.deps.Now().Sub(n.record.Time)
+	n.g.deps.Recorder.Call(n.record)
 }
 
 func outcomeOf(out *mcpwire.Outcome) account.Outcome {

@@ -6,6 +6,7 @@ import "drawbridge/internal/jsonscan"
 type ToolHints struct {
 	ReadOnly    bool // default false
 	Destructive bool // default true; without meaning when ReadOnly
+	Declared    bool // the tool itself says that it is destructive
 	Idempotent  bool // default false
 }
 
@@ -23,7 +24,7 @@ func HintsOf(tool []byte) ToolHints {
 		case jsonscan.Is(a.Key, "readOnlyHint"):
 			h.ReadOnly = yes
 		case jsonscan.Is(a.Key, "destructiveHint"):
-			h.Destructive = yes
+			h.Destructive, h.Declared = yes, yes
 		case jsonscan.Is(a.Key, "idempotentHint"):
 			h.Idempotent = yes
 		}
