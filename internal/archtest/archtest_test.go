@@ -121,8 +121,13 @@ package memory
 import (
 	_ "drawbridge/internal/servers/kit"
 	_ "drawbridge/internal/mcpwire"
+	_ "drawbridge/internal/servers/memory/records"
 )
-`, []string{"internal/servers/memory/memory.go:4"}},
+-- internal/servers/memory/records/records.go --
+package records
+import _ "drawbridge/internal/servers/kit"
+import _ "drawbridge/internal/mcpwire"
+`, []string{"internal/servers/memory/memory.go:4", "internal/servers/memory/records/records.go:3"}},
 		{"siblings", `
 -- internal/servers/memory/memory.go --
 package memory

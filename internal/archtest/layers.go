@@ -48,7 +48,7 @@ func wrongWay(rules []Rule, rule Rule, from, to string) string {
 		return "only tests may import a test package"
 	case siblingsOf(from, to) != "":
 		return siblingsOf(from, to)
-	case rule.Only != nil && !matchesAny(rule.Only, to):
+	case rule.Only != nil && !matchesAny(rule.Only, to) && !strings.HasPrefix(to, from+"/"):
 		return rule.Why
 	case target.Layer < rule.Layer, matchesAny(rule.Peers, to):
 		return ""

@@ -8,7 +8,8 @@ type Rule struct {
 	Layer int    // an import may only point to a lower layer
 	// Peers are the packages of the same layer that may be imported all the same.
 	Peers []string
-	// Only, where set, are the only packages of this module that may be imported.
+	// Only, where set, are the only packages of this module that may be imported,
+	// beside those in folders below the package's own.
 	Only []string
 	// Why is the reason for Peers and Only, told when they are broken.
 	Why string
@@ -51,6 +52,7 @@ var Rules = []Rule{
 
 	{Path: "internal/backend/remote/rawhttp", Layer: 2},
 	{Path: "internal/backend/remote/answer", Layer: 2},
+	{Path: "internal/backend/watching", Layer: 2},
 	{Path: "internal/endpoint/session/*", Layer: 2},
 
 	{Path: "internal/servers/kit/*", Layer: 2},
@@ -69,14 +71,13 @@ var Rules = []Rule{
 	{Path: "internal/backend/*", Layer: 3, Peers: []string{"internal/backend"},
 		Why: "a way to reach backends implements backend.Dialer and knows no other way"},
 	{Path: "internal/servers/kit", Layer: 3},
+	{Path: "internal/servers/*/*", Layer: 3, Peers: []string{"internal/servers/kit"}, Only: serverImports, Why: serverReason},
 	{Path: "internal/endpoint/session", Layer: 3},
 
 	{Path: "internal/gateway", Layer: 4, Peers: []string{"internal/gateway/*"},
 		Why: "the gateway uses its own parts"},
 	{Path: "internal/gateway/*", Layer: 4},
-	{Path: "internal/servers/*", Layer: 4,
-		Only: []string{"internal/servers/kit", "internal/fault", "internal/secret", "internal/egress", "internal/tables"},
-		Why:  "a built-in server names what it needs and gets it in kit.Deps, so that it also runs alone"},
+	{Path: "internal/servers/*", Layer: 4, Only: serverImports, Why: serverReason},
 
 	{Path: "internal/endpoint/*", Layer: 5},
 	{Path: "internal/admin", Layer: 5},
@@ -93,6 +94,10 @@ var Rules = []Rule{
 
 	{Path: "cmd/*", Layer: 8},
 }
+
+var serverImports = []string{"internal/servers/kit", "internal/fault", "internal/secret", "internal/egress", "internal/tables"}
+
+const serverReason = "a built-in server names what it needs and gets it in kit.Deps, so that it also runs alone"
 
 // Ban forbids an import in some packages, whatever their layer.
 type Ban struct {
