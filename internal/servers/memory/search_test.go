@@ -1,9 +1,11 @@
 package memory_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -147,4 +149,29 @@ func TestSearchFollowsChanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A search must not take longer the more there is that does not match: SQLite
+// used to ask its index for each entity anew, which took seconds.
+func TestSearchInALargeGraph(t *testing.T) {
+	t.Parallel()
+	c := client(t, kittest.Engines(memory.Name)[0].Open(t), "admin")
+	entities := make([]string, 3000)
+	for i := range entities {
+		entities[i] = fmt.Sprintf(`{"name":"entity %d","entityType":"t","observations":["likes number %d"]}`, i, i)
+	}
+	c.Must(t, "create_entities", `{"entities":[`+strings.Join(entities, ",")+`]}`, nil)
+	cost := func(tool, args string) time.Duration {
+		best := time.Hour
+		for range 3 {
+			start := time.Now()
+			c.Must(t, tool, args, nil)
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	whole, search := cost("read_graph", ``), cost("memory_search", `{"query":"number"}`)
+	if search > 5*whole {
+		t.Errorf("a search takes %s, reading the whole graph %s", search, whole)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"drawbridge/internal/tables"
@@ -133,14 +134,14 @@ func (f finder) match(terms [][]string, all bool) string {
 func (f finder) find(ctx context.Context, terms [][]string, all bool) (hits []Hit, err error) {
 	match := f.match(terms, all)
 	if f.q.Graph && f.q.Project == "" {
-		found, err := f.query(ctx, match, "memory_entities", "id * 2", "name, entity_type, '', ''", "entity_type", f.q.EntityType)
+		found, err := f.query(ctx, match, "memory_entities", entityDoc(0), "name, entity_type, '', ''", "entity_type", f.q.EntityType)
 		if err != nil {
 			return nil, err
 		}
 		hits = append(hits, found...)
 	}
 	if f.q.Bank && f.q.EntityType == "" {
-		found, err := f.query(ctx, match, "memory_files", "id * 2 + 1", "'', '', project, name", "project", f.q.Project)
+		found, err := f.query(ctx, match, "memory_files", fileDoc(0), "'', '', project, name", "project", f.q.Project)
 		if err != nil {
 			return nil, err
 		}
@@ -150,22 +151,22 @@ func (f finder) find(ctx context.Context, terms [][]string, all bool) (hits []Hi
 	return hits, nil
 }
 
-// query reads the hits of one store: table with the document's id and the columns
-// of a hit, filtered by one column.
-func (f finder) query(ctx context.Context, match, table, doc, columns, filter, value string) ([]Hit, error) {
-	sql := "SELECT t.id, " + columns + ", t.updated_at, -bm25(memory_docs, 4.0, 1.0) FROM memory_docs JOIN " + table +
-		" t ON memory_docs.rowid = t." + doc + " WHERE memory_docs MATCH $1"
+// query reads the hits of one store: its table, which remainder its documents'
+// ids have, the columns of a hit, and a column to filter by. The index comes
+// first in the join: SQLite would ask it once for every row of the table.
+func (f finder) query(ctx context.Context, match, table string, remainder int64, columns, filter, value string) ([]Hit, error) {
+	sql := "SELECT t.id, " + columns + ", t.updated_at, -bm25(memory_docs, 4.0, 1.0) FROM memory_docs CROSS JOIN " + table +
+		" t WHERE memory_docs MATCH $1 AND t.id = memory_docs.rowid / 2 AND memory_docs.rowid % 2 = " + strconv.FormatInt(remainder, 10)
 	if f.engine == tables.Postgres {
-		sql = "SELECT t.id, " + columns + ", t.updated_at, ts_rank(words, q) FROM to_tsquery('memory_words', $1) q, memory_docs JOIN " + table +
-			" t ON memory_docs.id = t." + doc + " WHERE words @@ q"
+		sql = "SELECT t.id, " + columns + ", t.updated_at, ts_rank(words, q) FROM to_tsquery('memory_words', $1) q CROSS JOIN memory_docs CROSS JOIN " + table +
+			" t WHERE words @@ q AND t.id = memory_docs.id / 2 AND memory_docs.id % 2 = " + strconv.FormatInt(remainder, 10)
 	}
 	sql += " AND owner = $2 AND t.user_id = $3 AND t.deleted_by = 0 AND t.updated_at >= $4"
 	args := []any{match, f.user, f.user, f.q.Since}
 	if value != "" {
 		sql, args = sql+" AND t."+filter+" = $5", append(args, value)
 	}
-	// Ranks are the last column on both engines.
-	sql += fmt.Sprintf(" ORDER BY %d DESC, t.id DESC LIMIT %d", 7, maxHits)
+	sql += fmt.Sprintf(" ORDER BY 7 DESC, t.id DESC LIMIT %d", maxHits) // column 7 is the rank
 	return list(ctx, f.tx, func(scan func(...any) error) (h Hit, err error) {
 		return h, scan(&h.id, &h.Entity, &h.EntityType, &h.Project, &h.File, &h.Updated, &h.score)
 	}, sql, args...)
