@@ -1,5 +1,5 @@
-// Package manual_test holds the reference of the commands to what the binary says
-// of itself, so that neither can change alone.
+// Package manual_test holds what the documents say of the commands and of the
+// configuration to the binary, so that neither can change alone.
 package manual_test
 
 import (
@@ -56,6 +56,33 @@ func TestCommands(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(old), page.String()); diff != "" {
 		t.Errorf("docs/reference/cli.md is not what the binary says; run make golden (-page +binary):\n%s", diff)
+	}
+}
+
+// TestReadme checks the configuration that README.md shows, as it stands there.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join(harness.Root(t), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "```yaml\n")
+	block, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("README.md shows no configuration")
+	}
+	file := filepath.Join(t.TempDir(), "drawbridge.yaml")
+	if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"check", "--config", file, "--state-dir", t.TempDir()}
+	if out, err := harness.Command(t, harness.Binary(t), args, "GITHUB_TOKEN=secret").CombinedOutput(); err != nil {
+		t.Errorf("drawbridge check: %v\n%s", err, out)
+	}
+	without := harness.Command(t, harness.Binary(t), args)
+	without.Env = []string{"PATH=" + os.Getenv("PATH")}
+	if out, err := without.CombinedOutput(); err == nil || !strings.Contains(string(out), "GITHUB_TOKEN") {
+		t.Errorf("drawbridge check does not miss GITHUB_TOKEN: %v\n%s", err, out)
 	}
 }
 
