@@ -87,8 +87,7 @@ const snippetSize = 240
 // snippet is the part of text where the most of the words stand closest together,
 // marked with **.
 func snippet(text string, words []string) string {
-	type span struct{ from, to, word int }
-	var hits []span
+	var hits []wordAt
 	for from := 0; from < len(text); {
 		r, n := utf8.DecodeRuneInString(text[from:])
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -100,29 +99,13 @@ func snippet(text string, words []string) string {
 			to = from + n
 		}
 		if word := alike(foldWord(text[from:to]), words); word >= 0 {
-			hits = append(hits, span{from, to, word})
+			hits = append(hits, wordAt{from, to, word})
 		}
 		from = to
 	}
-	var best struct{ words, from, to int }
-	for i, h := range hits {
-		var seen uint64 // which of the words, the first 64 of them
-		to := h.to
-		for _, other := range hits[i:] {
-			if other.to-h.from > snippetSize {
-				break
-			}
-			if seen&(1<<other.word) == 0 {
-				seen, to = seen|1<<other.word, other.to
-			}
-		}
-		n := bits.OnesCount64(seen)
-		if n > best.words || n == best.words && to-h.from < best.to-best.from {
-			best.words, best.from, best.to = n, h.from, to
-		}
-	}
-	lead := max(0, min(snippetSize/4, snippetSize-(best.to-best.from)))
-	start := max(0, best.from-lead)
+	from, to := densest(hits)
+	lead := max(0, min(snippetSize/4, snippetSize-(to-from)))
+	start := max(0, from-lead)
 	end := min(len(text), start+snippetSize)
 	for start > 0 && !utf8.RuneStart(text[start]) {
 		start--
@@ -147,6 +130,31 @@ func snippet(text string, words []string) string {
 		b.WriteString("...")
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// wordAt is one of the words looked for, in a text.
+type wordAt struct{ from, to, word int }
+
+// densest is where the most of the words stand within a snippet, closest together.
+func densest(hits []wordAt) (from, to int) {
+	var best struct{ words, from, to int }
+	for i, h := range hits {
+		var seen uint64 // which of the words, the first 64 of them
+		to := h.to
+		for _, other := range hits[i:] {
+			if other.to-h.from > snippetSize {
+				break
+			}
+			if seen&(1<<other.word) == 0 {
+				seen, to = seen|1<<other.word, other.to
+			}
+		}
+		n := bits.OnesCount64(seen)
+		if n > best.words || n == best.words && to-h.from < best.to-best.from {
+			best.words, best.from, best.to = n, h.from, to
+		}
+	}
+	return best.from, best.to
 }
 
 // alike gives which of words a stemmer would take word for, or -1: the engines
