@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +39,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "await": await, "capture": capture, "answers": answersWith, "mode": mode,
+			"logged": logged, "gone": gone, "holds": holds, "lacks": lacks,
 		},
 	})
 }
@@ -113,7 +118,9 @@ func answersWith(ts *testscript.TestScript, neg bool, args []string) {
 			req.Header.Set("Authorization", "Bearer "+args[2])
 		}
 		resp, err := http.DefaultClient.Do(req)
-		ts.Check(err)
+		if err != nil {
+			return false
+		}
 		ts.Check(resp.Body.Close())
 		return fmt.Sprint(resp.StatusCode) == args[0]
 	})
@@ -133,4 +140,46 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
+}
+
+// logged FILE PATTERN waits until a file that is still being written has it.
+func logged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: logged FILE PATTERN")
+	}
+	pattern := regexp.MustCompile(args[1])
+	until(ts, args[1], func(context.Context) bool { return pattern.MatchString(ts.ReadFile(args[0])) })
+}
+
+// gone PID waits until there is no such process.
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gone PID")
+	}
+	pid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	until(ts, "the end of process "+args[0], func(context.Context) bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// holds URL TEXT and lacks URL TEXT wait until the page, asked for with the
+// static key, does or does not have the text.
+func holds(ts *testscript.TestScript, neg bool, args []string) { page(ts, neg, args, true) }
+func lacks(ts *testscript.TestScript, neg bool, args []string) { page(ts, neg, args, false) }
+
+func page(ts *testscript.TestScript, neg bool, args []string, want bool) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: holds URL TEXT")
+	}
+	until(ts, args[1], func(ctx context.Context) bool {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+ts.Getenv("GATEWAY_STATIC_API_KEY"))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		body, err := io.ReadAll(resp.Body)
+		ts.Check(errors.Join(err, resp.Body.Close()))
+		return resp.StatusCode == http.StatusOK && strings.Contains(string(body), args[1]) == want
+	})
 }

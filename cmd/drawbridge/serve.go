@@ -48,6 +48,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	s := &service{p: p, log: log, app: a, cfg: c, src: p.source(cmd), signals: signals()}
+	s.onTerminal = p.terminal(false) != nil
 	if cmd.Bool("stdio") {
 		err = s.overStdio(ctx)
 	} else if err = a.Start(ctx); err == nil {
@@ -75,7 +76,8 @@ type service struct {
 	cfg *config.Config
 	src config.Source
 
-	signals <-chan os.Signal
+	signals    <-chan os.Signal
+	onTerminal bool
 }
 
 func (s *service) overStdio(ctx context.Context) error {
@@ -101,7 +103,7 @@ func (s *service) wait(ctx context.Context, ended <-chan error) error {
 		case err := <-s.app.Wait():
 			return err
 		case sig := <-s.signals:
-			if sig != syscall.SIGHUP {
+			if sig != syscall.SIGHUP || s.hungUp() {
 				s.log.Info("stopping; calls in flight may finish", "signal", sig.String(), "at_most", drainTime.String())
 				return nil
 			}
@@ -112,6 +114,12 @@ func (s *service) wait(ctx context.Context, ended <-chan error) error {
 			w = s.watch(ctx, changed)
 		}
 	}
+}
+
+// hungUp tells a SIGHUP that came because the terminal is gone, and with it
+// whoever would stop the program, from one that asks for a reload.
+func (s *service) hungUp() bool {
+	return s.onTerminal && !isTerminal(s.p.out) && !isTerminal(s.p.err)
 }
 
 // reload reads the configuration again; a faulty one changes nothing.
@@ -151,11 +159,7 @@ func (w *watching) stop() {
 func (s *service) watch(ctx context.Context, changed chan<- struct{}) *watching {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{cancel: cancel}
-	files := s.cfg.Files()
-	if len(files) == 0 {
-		return w
-	}
-	watcher, err := config.Watch(s.log, files)
+	watcher, err := config.Watch(s.log, s.cfg)
 	if err != nil {
 		s.log.Warn("changes of the configuration file go unnoticed; send SIGHUP to reload", "error", err)
 		return w

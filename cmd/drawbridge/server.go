@@ -11,7 +11,6 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/app"
-	"drawbridge/internal/backend"
 	"drawbridge/internal/endpoint/stdio"
 	"drawbridge/internal/servers"
 )
@@ -99,23 +98,5 @@ const settleTime = 10 * time.Second
 func settled(ctx context.Context, a *app.App) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		waiting := false
-		for _, s := range a.Gateway().Statuses() {
-			empty := s.Tools+s.Prompts+s.Resources == 0
-			if s.State == backend.Connecting || s.State == backend.Ready && empty {
-				waiting = true
-			}
-		}
-		if !waiting {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	a.Gateway().Await(ctx)
 }

@@ -161,7 +161,7 @@ func (l *loader) envFile(found *candidate, b *Backend, at func(string) Place) {
 		l.d.Failf(place, tree.Under(found.path, "env_file"), "file %s; create it or remove the setting", tree.FileReason(err))
 		return
 	}
-	l.env.Read(b.EnvFile)
+	l.env.Read(b.EnvFile, data)
 	vars, faults := tree.Dotenv(b.EnvFile, data)
 	l.d.Faults = append(l.d.Faults, faults...)
 	for name, v := range vars {

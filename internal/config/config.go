@@ -86,7 +86,7 @@ type Config struct {
 
 	alone   bool // without the backends of the store
 	file    string
-	files   []string
+	files   []tree.Read
 	entries []tree.Entry
 }
 
@@ -146,9 +146,15 @@ type Admin struct {
 // File is the configuration file that was read, or "".
 func (c *Config) File() string { return c.file }
 
-// Files are all files whose content is part of the configuration: the file
-// itself, .env, and the files that hold secrets. Watch them to reload.
-func (c *Config) Files() []string { return c.files }
+// Files are all files whose content is part of the configuration: .env, be it
+// there or not, the file itself, and the files that hold secrets.
+func (c *Config) Files() []string {
+	var paths []string
+	for _, f := range c.files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
 
 // Only is this configuration with one built-in server, under its original names,
 // and no other backend.

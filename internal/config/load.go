@@ -52,9 +52,6 @@ func Load(src Source) (*Config, []Notice, error) {
 	}
 	c.file = l.path
 	c.files = env.Files()
-	if l.path != "" {
-		c.files = slices.Insert(slices.Clone(env.Files()), 0, l.path)
-	}
 	c.entries = l.d.Entries
 	return &c, l.d.Said(), nil
 }
@@ -93,6 +90,7 @@ func (l *loader) file(name string) {
 		}
 		return
 	}
+	l.env.Read(path, data)
 	l.path, l.base = path, folderOf(path)
 	root, faults := tree.Parse(name, data)
 	l.root = root

@@ -2,12 +2,12 @@ package config
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,24 +19,23 @@ import (
 // and Kubernetes write in several steps.
 const settle = 300 * time.Millisecond
 
-// Watcher sees changes of configuration files.
+// Watcher sees changes of the files of a configuration.
 type Watcher struct {
-	log   *slog.Logger
-	files []string
-	seen  [sha256.Size]byte
-	w     *fsnotify.Watcher
+	log  *slog.Logger
+	seen []tree.Read
+	w    *fsnotify.Watcher
 }
 
-// Watch starts to look at files. It watches their folders, because editors
-// replace files and Kubernetes swaps a link above them. Run must follow; it lets
-// go of them.
-func Watch(log *slog.Logger, files []string) (*Watcher, error) {
+// Watch starts to look at the files of c. A change between Load and Watch is seen
+// too. It watches their folders, because editors replace files and Kubernetes
+// swaps a link above them. Run must follow; it lets go of them.
+func Watch(log *slog.Logger, c *Config) (*Watcher, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("start watching files: %w", err)
 	}
 	var folders []string
-	for _, f := range files {
+	for _, f := range c.Files() {
 		if dir := filepath.Dir(f); !slices.Contains(folders, dir) {
 			folders = append(folders, dir)
 		}
@@ -46,7 +45,7 @@ func Watch(log *slog.Logger, files []string) (*Watcher, error) {
 			return nil, errors.Join(fmt.Errorf("watch folder: %w", err), w.Close())
 		}
 	}
-	return &Watcher{log: log, files: files, seen: digest(files), w: w}, nil
+	return &Watcher{log: log, seen: slices.Clone(c.files), w: w}, nil
 }
 
 // Run calls changed each time the content of one of the files has changed, until
@@ -59,28 +58,38 @@ func (w *Watcher) Run(ctx context.Context, changed func()) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.w.Events:
-			quiet.Reset(settle)
+		case ev := <-w.w.Events:
+			if w.concerns(ev.Name) {
+				quiet.Reset(settle)
+			}
 		case err := <-w.w.Errors:
 			// An overflow loses events, not changes: the content is compared anyway.
 			w.log.WarnContext(ctx, "watching configuration files", "error", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
-			if now := digest(w.files); now != w.seen {
-				w.seen = now
+			if w.look() {
 				changed()
 			}
 		}
 	}
 }
 
-// digest is of the content of all files; one that cannot be read counts as empty.
-func digest(files []string) [sha256.Size]byte {
-	h := sha256.New()
-	for _, f := range files {
-		data, err := tree.ReadFile(f)
-		fmt.Fprintf(h, "%s %t %d\n", f, err == nil, len(data))
-		h.Write(data)
+// concerns tells whether a change of name may change a file: it is one, or it is
+// a link like Kubernetes' ..data. Other files of the folder, such as a database,
+// may change all the time.
+func (w *Watcher) concerns(name string) bool {
+	return strings.HasPrefix(filepath.Base(name), "..") ||
+		slices.ContainsFunc(w.seen, func(r tree.Read) bool { return r.Path == name })
+}
+
+// look tells whether a file holds something else than before. One that cannot be
+// read counts as empty.
+func (w *Watcher) look() (changed bool) {
+	for i, was := range w.seen {
+		data, _ := tree.ReadFile(was.Path)
+		if is := tree.SumOf(was.Path, data); is != was {
+			w.seen[i], changed = is, true
+		}
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return changed
 }

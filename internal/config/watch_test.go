@@ -14,8 +14,10 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, other := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "other.yaml")
-	write(t, file, "one")
-	w, err := config.Watch(slog.New(slog.DiscardHandler), []string{file, filepath.Join(dir, ".env")})
+	write(t, file, "listen: :1")
+	c := load(t, config.Source{File: file, Dir: dir})
+	write(t, file, "listen: :2") // before the watch has begun
+	w, err := config.Watch(slog.New(slog.DiscardHandler), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +28,7 @@ func TestWatch(t *testing.T) {
 		w.Run(ctx, func() { changed <- struct{}{} })
 	}()
 	steps := []func(){
+		func() {},
 		func() { write(t, file, "two") },
 		func() { // as editors do it
 			write(t, other, "three")
@@ -50,7 +53,13 @@ func TestWatch(t *testing.T) {
 
 func TestWatch_noFolder(t *testing.T) {
 	t.Parallel()
-	if _, err := config.Watch(slog.New(slog.DiscardHandler), []string{"/does/not/exist/c.yaml"}); err == nil {
+	dir := filepath.Join(t.TempDir(), "gone")
+	write(t, filepath.Join(dir, "c.yaml"), "")
+	c := load(t, config.Source{File: "c.yaml", Dir: dir})
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Watch(slog.New(slog.DiscardHandler), c); err == nil {
 		t.Fatal("a folder that is not there is watched")
 	}
 }

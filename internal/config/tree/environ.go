@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,7 @@ import (
 type Environ struct {
 	layers [2]map[string]*Node // the real one, .env
 	dir    string
-	files  []string
+	files  []Read
 	asked  map[string]bool
 }
 
@@ -29,6 +30,7 @@ func NewEnviron(list []string, dir string) (*Environ, []*Fault) {
 	}
 	path := filepath.Join(dir, ".env")
 	data, err := ReadFile(path)
+	e.Read(path, data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
 	}
@@ -36,7 +38,6 @@ func NewEnviron(list []string, dir string) (*Environ, []*Fault) {
 		return e, []*Fault{{At: Place{Layer: LayerEnv, File: path}, Text: FileReason(err) + "; make it readable or remove it"}}
 	}
 	var faults []*Fault
-	e.Read(path)
 	e.layers[1], faults = Dotenv(".env", data)
 	return e, faults
 }
@@ -123,19 +124,29 @@ func (e *Environ) readSecret(path, dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("file %s %s; create it with the value as its only content, or correct the path", path, FileReason(err))
 	}
-	e.Read(full)
+	e.Read(full, data)
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
 }
 
+// Read is a file that was looked at, with what it held: nothing, where it was not
+// there.
+type Read struct {
+	Path string
+	Sum  [sha256.Size]byte
+}
+
+// SumOf tells contents apart.
+func SumOf(path string, data []byte) Read { return Read{path, sha256.Sum256(data)} }
+
 // Read remembers a file as part of the configuration.
-func (e *Environ) Read(path string) {
-	if !slices.Contains(e.files, path) {
-		e.files = append(e.files, path)
+func (e *Environ) Read(path string, data []byte) {
+	if !slices.ContainsFunc(e.files, func(r Read) bool { return r.Path == path }) {
+		e.files = append(e.files, SumOf(path, data))
 	}
 }
 
-// Files are all files that were read.
-func (e *Environ) Files() []string { return e.files }
+// Files are all files that were looked at.
+func (e *Environ) Files() []Read { return e.files }
 
 // AskedFor are the variables that anything looked for.
 func (e *Environ) AskedFor() map[string]bool { return e.asked }
