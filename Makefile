@@ -51,7 +51,6 @@ race: ## the program's own tests, with the race detector
 # a time, because each starts programs that want the machine for themselves.
 .PHONY: outside
 outside: ## tests against the binary and real MCP programs, and the gates on bytes and allocations
-	go test -count=1 -p 1 -timeout 30m -run 'Gate' ./internal/...
 	go test -count=1 -p 1 -timeout 30m ./test/...
 
 .PHONY: golden
@@ -76,6 +75,8 @@ bench: tools ## compare with a plain reverse proxy; fails where a ratio is not m
 long: deps tools fuzz ## what takes hours: fuzzing, a million calls, repeated race runs, the comparison
 	go test -race -count=20 -p $(PARALLEL) -timeout 3h ./internal/backend/... ./internal/gateway/... ./internal/endpoint/...
 	go test -count=1 -timeout 3h -run 'TestSoak' -calls $(SOAK_CALLS) -v ./test/speed
+	go test -count=1 -timeout 3h ./internal/store -kills 200
+	go test -race -count=1 -timeout 3h ./internal/gatewaytest -canary.calls 5000
 	$(MAKE) bench
 
 # ---- What the tests need ----
