@@ -33,6 +33,7 @@ func (p *program) check(_ context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	p.noteMissing(c)
 	if cmd.Bool("show") {
 		return c.Dump(p.out)
 	}

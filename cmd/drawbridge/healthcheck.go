@@ -57,7 +57,8 @@ func answers(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // without the proxy of the environment
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

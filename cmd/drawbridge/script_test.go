@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else a race build takes a second to exit
 			addr, err := freeAddr()
 			env.Setenv("ADDR", addr) // for a script that serves
 			return err

@@ -41,6 +41,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	p.noteMissing(c)
 	log := p.logger(c)
 	slog.SetDefault(log) // for libraries; our own parts get theirs handed in
 	a, err := app.New(ctx, log, c, app.Options{Version: version, Terminal: p.terminal(cmd.Bool("stdio"))})

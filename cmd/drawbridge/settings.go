@@ -18,6 +18,7 @@ import (
 	"drawbridge/internal/app"
 	"drawbridge/internal/config"
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers"
 	"drawbridge/internal/store"
 )
 
@@ -50,6 +51,15 @@ func (p *program) load(src config.Source) (*config.Config, error) {
 	fmt.Fprintf(p.err, "%s\n", clean(err.Error()))
 	fmt.Fprintln(p.err, "drawbridge: the configuration cannot be used; correct the above and try again")
 	return nil, errSaid
+}
+
+// noteMissing tells of settings for built-in servers that this version lacks.
+func (p *program) noteMissing(c *config.Config) {
+	for _, name := range config.BuiltInNames() {
+		if _, there := servers.Find(name); !there && c.Servers[name].On(false) {
+			fmt.Fprintf(p.err, "note: servers.%s: this version has no such built-in server; its settings are kept for one that has\n", name)
+		}
+	}
 }
 
 // logger writes to standard error, where it never mixes with output.
