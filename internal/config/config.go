@@ -186,16 +186,6 @@ func (c *Config) NeedsRestart(next *Config) []string {
 	return names
 }
 
-// Backend returns the backend called name.
-func (c *Config) Backend(name string) (Backend, bool) {
-	for _, b := range c.Backends {
-		if b.Name == name {
-			return b, true
-		}
-	}
-	return Backend{}, false
-}
-
 // What Load reports, and where values stand.
 type (
 	Fault  = tree.Fault

@@ -413,6 +413,21 @@ func TestLoad_joinsFaults(t *testing.T) {
 	}
 }
 
+func TestLoad_store(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"postgres://u:p@h/d": "postgres://u:p@h/d", "postgresql:///d?host=/run": "postgresql:///d?host=/run",
+		"sqlite:data/x.db": "sqlite:" + filepath.Join(dir, "data/x.db"), "sqlite:///var/x.db": "sqlite:/var/x.db",
+		"postgres://": "", "sqlite:": "", "x.db": "", "mysql://h/d": "",
+	} {
+		c, _, err := config.Load(config.Source{Dir: dir, Environ: []string{"HOME=/", "DATABASE_URL=" + text}})
+		if (err == nil) != (want != "") || err == nil && c.Store.Reveal() != want {
+			t.Errorf("%s: got %v, %v", text, c, err)
+		}
+	}
+}
+
 func TestCleanName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
