@@ -29,7 +29,7 @@ func Broken(reason string) mcpwire.Outcome {
 // isBroken tells an outcome that a peer made, as Broken does, from an error that
 // the backend sent. What a built-in server says is its own word.
 func isBroken(by Transport, o *mcpwire.Outcome) bool {
-	return by != BuiltIn && o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal
+	return by != BuiltIn && o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal && o.Err.Data == nil
 }
 
 // trouble is why a call did not get an answer.

@@ -71,7 +71,7 @@ func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink m
 	if s, ok := c.owner(req.Target); ok {
 		return g.forward(ctx, s, req, sink, false)
 	}
-	out := mcpwire.Fail(notFound(req.Caller.Revision, req.Target))
+	var first mcpwire.Outcome
 	for _, s := range c.sections {
 		if !s.has("resources") {
 			continue
@@ -83,9 +83,14 @@ func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink m
 		if code := next.Err.Code; code != mcpwire.CodeResourceNotFound && code != mcpwire.CodeInvalidParams {
 			return next
 		}
-		out = next
+		if first.Kind == 0 {
+			first = next
+		}
 	}
-	return out
+	if first.Kind == 0 {
+		return mcpwire.Fail(notFound(req.Caller.Revision, req.Target))
+	}
+	return first
 }
 
 func notFound(rev mcpwire.Revision, uri string) *mcpwire.Error {

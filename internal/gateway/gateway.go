@@ -147,7 +147,7 @@ func (g *Gateway) SetMembers(ctx context.Context, members []Member) {
 			g.parts[name] = shelved[name]
 		}
 	}
-	g.publish()
+	g.publish(0)
 }
 
 // Stop ends the reading of lists and every watch.
@@ -160,8 +160,9 @@ func (g *Gateway) Stop() {
 	g.hub.closeAll()
 }
 
-// publish builds a catalogue of the parts and swaps it in. The caller holds mu.
-func (g *Gateway) publish() {
+// publish builds a catalogue of the parts and swaps it in. Watchers are told of
+// what differs, and of what a backend said. The caller holds mu.
+func (g *Gateway) publish(said backend.ListSet) {
 	g.gen++
 	sections := make([]*section, 0, len(g.members))
 	for _, m := range g.members {
@@ -172,6 +173,9 @@ func (g *Gateway) publish() {
 	next := merge(g.gen, sections)
 	old := g.current.Load()
 	changed := next.diff(old)
+	changed[tools] = changed[tools] || said.Has(backend.ToolLists)
+	changed[prompts] = changed[prompts] || said.Has(backend.PromptLists)
+	changed[resources] = changed[resources] || said.Has(backend.ResourceLists)
 	g.current.Store(next)
 	for _, why := range next.refused {
 		g.deps.Log.Warn("catalogue entry left out", "reason", why)

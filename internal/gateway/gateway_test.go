@@ -254,7 +254,7 @@ func TestCollision_isRefusedWithWhatToSet(t *testing.T) {
 	})
 }
 
-func TestChange_isToldToWatchersOnlyWhenSomethingChanged(t *testing.T) {
+func TestChange_isToldToWatchers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake("a", "one")
@@ -266,7 +266,7 @@ func TestChange_isToldToWatchersOnlyWhenSomethingChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.ListsChanged("a", backend.AllLists)
+		g.Refresh("a")
 		synctest.Wait()
 		if got := s.all(); got != "" {
 			t.Errorf("told %q though nothing changed", got)
@@ -277,11 +277,16 @@ func TestChange_isToldToWatchersOnlyWhenSomethingChanged(t *testing.T) {
 		if got := s.all(); got != mcpwire.MethodToolsChanged {
 			t.Errorf("told %q", got)
 		}
+		g.ListsChanged("a", backend.ToolLists)
+		synctest.Wait()
+		if got := s.all(); got != mcpwire.MethodToolsChanged+" "+mcpwire.MethodToolsChanged {
+			t.Errorf("told %q; the backend's own word is passed on", got)
+		}
 		w.Close()
 		a.setTools("three")
 		g.ListsChanged("a", backend.ToolLists)
 		synctest.Wait()
-		if got := s.all(); got != mcpwire.MethodToolsChanged {
+		if got := s.all(); strings.Count(got, mcpwire.MethodToolsChanged) != 2 {
 			t.Errorf("told %q after Close", got)
 		}
 	})

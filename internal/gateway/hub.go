@@ -156,8 +156,9 @@ func (h *hub) listsChanged(changed [kinds]bool) {
 	})
 }
 
-// ListsChanged takes a backend's word that its lists are new.
-func (g *Gateway) ListsChanged(name string, _ backend.ListSet) { g.Refresh(name) }
+// ListsChanged takes a backend's word that its lists are new, and passes it on
+// even if the lists then read the same: what else has changed, it knows best.
+func (g *Gateway) ListsChanged(name string, which backend.ListSet) { g.refresh(name, which) }
 
 // StateChanged follows a backend's coming and going.
 func (g *Gateway) StateChanged(name string) {

@@ -12,11 +12,15 @@ import (
 // reported during a reading causes exactly one more.
 type reader struct {
 	running, again bool
+	said           backend.ListSet // what the backend said has changed, since the last reading began
 	drop           *time.Timer // ends a degraded backend's grace
 }
 
 // Refresh reads a backend's lists again, soon and in the background.
-func (g *Gateway) Refresh(name string) {
+func (g *Gateway) Refresh(name string) { g.refresh(name, 0) }
+
+// refresh is Refresh; watchers are told of the lists in said whatever is read.
+func (g *Gateway) refresh(name string, said backend.ListSet) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.member(name)
@@ -24,6 +28,7 @@ func (g *Gateway) Refresh(name string) {
 		return
 	}
 	r := g.reader(name)
+	r.said |= said
 	if r.running {
 		r.again = true
 		return
@@ -54,13 +59,17 @@ func (g *Gateway) reader(name string) *reader {
 // read reads until no change was reported during the last reading.
 func (g *Gateway) read(b Backend, r *reader) {
 	for {
+		g.mu.Lock()
+		said := r.said
+		r.said = 0
+		g.mu.Unlock()
 		ctx, cancel := context.WithTimeout(g.ctx, g.cfg.ListTimeout)
 		lists, err := b.Lists(ctx)
 		cancel()
 		if err != nil {
 			g.deps.Log.Warn("lists not read; the last known ones stay", "backend", b.Name(), "error", err)
 		} else {
-			g.accept(b, lists)
+			g.accept(b, lists, said)
 		}
 		g.mu.Lock()
 		if !r.again || g.closed {
@@ -74,7 +83,7 @@ func (g *Gateway) read(b Backend, r *reader) {
 }
 
 // accept puts a backend's lists on the shelf and into the catalogue.
-func (g *Gateway) accept(b Backend, lists backend.Lists) {
+func (g *Gateway) accept(b Backend, lists backend.Lists, said backend.ListSet) {
 	raw, err := json.Marshal(lists)
 	if err == nil {
 		err = g.deps.Shelf.SaveLists(g.ctx, b.Name(), raw)
@@ -88,7 +97,7 @@ func (g *Gateway) accept(b Backend, lists backend.Lists) {
 		if m.Backend == b && !g.closed {
 			g.parts[b.Name()] = newSection(m, rank, lists)
 			g.stopGrace(b.Name())
-			g.publish()
+			g.publish(said)
 		}
 	}
 }
@@ -122,7 +131,7 @@ func (g *Gateway) startGrace(name string) {
 		if g.parts[name] != nil && !g.closed {
 			delete(g.parts, name)
 			g.deps.Log.Warn("backend was away too long; its tools are no longer listed", "backend", name)
-			g.publish()
+			g.publish(0)
 		}
 	})
 }

@@ -30,6 +30,13 @@ func accepts(h http.Header, want string) bool {
 	return false
 }
 
+// prefersStream tells a client that names the event stream before JSON: it gets
+// one even where the answer is there at once. Most clients name JSON first.
+func prefersStream(h http.Header) bool {
+	v := h["Accept"]
+	return len(v) == 1 && len(v[0]) >= len("text/event-stream") && strings.EqualFold(v[0][:len("text/event-stream")], "text/event-stream")
+}
+
 // refused tells a quality of zero.
 func refused(params string) bool {
 	if params == "" {

@@ -46,6 +46,9 @@ const (
 func (e *Endpoint) newExchange(w http.ResponseWriter, r *http.Request, s *session.Session, id []byte) *exchange {
 	x := &exchange{e: e, w: w, r: r, s: s, id: id}
 	x.silence = time.AfterFunc(e.cfg.Silence, x.quiet)
+	if prefersStream(r.Header) {
+		x.quiet()
+	}
 	return x
 }
 

@@ -80,7 +80,7 @@ func readParamHeaders(h http.Header, req *mcpwire.Request) *mcpwire.Error {
 		if len(values) != 1 {
 			return mismatch(name, "the argument it repeats")
 		}
-		req.ParamHeaders[name[len(headerParam):]] = values[0]
+		req.ParamHeaders[name] = values[0]
 	}
 	return nil
 }

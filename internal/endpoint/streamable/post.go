@@ -95,6 +95,11 @@ const noSession = "This needs a session. Send initialize first, then its Mcp-Ses
 
 // request tells the eras apart (protocol reference 2.1).
 func (e *Endpoint) request(w http.ResponseWriter, r *http.Request, p account.Principal, msg *mcpwire.Message) {
+	if gone(msg) {
+		err := mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. Revision 2026-07-28 has no such method.", msg.Method)
+		stream.WriteError(w, modernStatus(err), msg.ID, err)
+		return
+	}
 	if msg.Method == mcpwire.MethodInitialize {
 		e.initialize(w, r, p, msg)
 		return
@@ -117,6 +122,17 @@ func (e *Endpoint) request(w http.ResponseWriter, r *http.Request, p account.Pri
 	default:
 		stream.WriteError(w, http.StatusBadRequest, msg.ID, mcpwire.Errorf(mcpwire.CodeInvalidRequest, noSession))
 	}
+}
+
+// gone tells a request in the shape of 2026-07-28 for a method that this revision
+// has removed. That comes before what its params lack.
+func gone(msg *mcpwire.Message) bool {
+	switch msg.Method {
+	case mcpwire.MethodInitialize, mcpwire.MethodPing, mcpwire.MethodSetLevel, mcpwire.MethodSubscribe, mcpwire.MethodUnsubscribe:
+		version, named := session.Version(msg.Params)
+		return named && modernRevision(version)
+	}
+	return false
 }
 
 // modernRevision tells whether a header names a revision without a handshake,

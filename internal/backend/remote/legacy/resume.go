@@ -3,6 +3,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -44,12 +45,29 @@ func (p *HTTP) stream(ctx context.Context, c *call, s *state, resp *rawhttp.Resp
 		if at.moved {
 			broken, at.moved = 0, false
 		}
+		if errors.Is(err, line.ErrUnknown) && at.id == "" && ctx.Err() == nil {
+			return answer.Answer{Err: p.unanswered()}, nil
+		}
 		if !resumable(ctx, err) || at.id == "" || broken == maxResumes {
 			return answer.Answer{}, err
 		}
 		if resp, err = p.resume(ctx, s, &at); err != nil {
 			return answer.Answer{}, err
 		}
+	}
+}
+
+// unanswered is the error of a call whose stream the backend itself ended, in
+// order but without an answer and without an id to come back with. That breaks
+// the protocol, so it is no tool's result.
+func (p *HTTP) unanswered() *mcpwire.Error {
+	const reason = "it ended the stream without an answer"
+	data := mcpwire.AppendString([]byte(`{"backend":`), p.l.Name)
+	data = mcpwire.AppendString(append(data, `,"reason":`...), reason)
+	return &mcpwire.Error{
+		Code:    mcpwire.CodeInternal,
+		Message: fmt.Sprintf("Backend %q gave no answer: %s. It is unknown whether the call took effect: look before you repeat it.", p.l.Name, reason),
+		Data:    append(data, '}'),
 	}
 }
 
