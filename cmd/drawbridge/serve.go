@@ -6,6 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"slices"
 	"sync"
 	"syscall"
@@ -42,9 +45,10 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	p.noteMissing(c)
+	p.tuneMemory()
 	log := p.logger(c)
 	slog.SetDefault(log) // for libraries; our own parts get theirs handed in
-	a, err := app.New(ctx, log, c, app.Options{Version: version, Terminal: p.terminal(cmd.Bool("stdio"))})
+	a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.environ, Terminal: p.terminal(cmd.Bool("stdio"))})
 	if err != nil {
 		return err
 	}
@@ -56,6 +60,28 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 		err = s.wait(ctx, a.Wait())
 	}
 	return errors.Join(err, s.stop(ctx))
+}
+
+// Memory settings of a server, unless the environment names others: the heap of a
+// gateway is small, so collecting it less often costs little and saves time on
+// every call; the limit keeps a burst of large results in bounds.
+const (
+	gcPercent   = 400
+	memoryLimit = 1 << 30
+)
+
+func (p *program) tuneMemory() {
+	if !p.set("GOGC") {
+		debug.SetGCPercent(gcPercent)
+	}
+	if !p.set("GOMEMLIMIT") {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+// set tells whether the environment has a variable.
+func (p *program) set(name string) bool {
+	return slices.ContainsFunc(p.environ, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }
 
 // terminal is where first secrets may be shown, or nil.
@@ -82,7 +108,7 @@ type service struct {
 }
 
 func (s *service) overStdio(ctx context.Context) error {
-	if err := s.p.keepFirst(s.cfg, s.app.First()); err != nil {
+	if err := s.p.keepFirst(s.app); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -43,7 +43,7 @@ func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
 	log := p.logger(c)
 	c = c.Only(name[0])
 	if cmd.IsSet("listen") {
-		a, err := app.New(ctx, log, c, app.Options{Version: version, Terminal: p.terminal(false)})
+		a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.environ, Terminal: p.terminal(false)})
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -17,7 +16,6 @@ import (
 
 	"drawbridge/internal/app"
 	"drawbridge/internal/config"
-	"drawbridge/internal/secret"
 	"drawbridge/internal/servers"
 	"drawbridge/internal/store"
 )
@@ -89,42 +87,23 @@ func (p *program) openStore(ctx context.Context, cmd *cli.Command) (*config.Conf
 	if err != nil {
 		return nil, nil, err
 	}
-	where := store.Config{StateDir: c.StateDir}
-	if path, ok := strings.CutPrefix(c.Store.Reveal(), "sqlite:"); ok {
-		where.Path = path
-	} else {
-		where.URL = c.Store
-	}
-	s, err := store.Open(ctx, p.quiet(), where)
+	s, err := store.Open(ctx, p.quiet(), app.StoreConfig(c))
 	return c, s, err
 }
 
 // keepFirst saves what a first start made where no one sees a terminal block, so
 // that it is not lost.
-func (p *program) keepFirst(c *config.Config, first store.First) error {
-	if first.Key.Empty() && first.Password.Empty() {
-		return nil
+func (p *program) keepFirst(a *app.App) error {
+	path, err := a.KeepFirst()
+	if path != "" {
+		fmt.Fprintf(p.err, "This was the first start. The admin key is in %s; read it, then delete it.\n", path)
 	}
-	var text strings.Builder
-	for _, s := range []struct {
-		what  string
-		value secret.String
-	}{{"key", first.Key}, {"password of admin", first.Password}} {
-		if !s.value.Empty() {
-			fmt.Fprintf(&text, "%s: %s\n", s.what, s.value.Reveal())
-		}
-	}
-	path := filepath.Join(c.StateDir, "first-secrets")
-	if err := secret.WriteFile(path, []byte(text.String())); err != nil {
-		return fmt.Errorf("write first secrets: %w", err)
-	}
-	fmt.Fprintf(p.err, "This was the first start. The admin key is in %s; read it, then delete it.\n", path)
-	return nil
+	return err
 }
 
 // inProcess starts the gateway without a listener; stop must be called.
 func (p *program) inProcess(ctx context.Context, log *slog.Logger, c *config.Config) (a *app.App, stop func() error, err error) {
-	if a, err = app.New(ctx, log, c, app.Options{Version: version}); err != nil {
+	if a, err = app.New(ctx, log, c, app.Options{Version: version, Environ: p.environ}); err != nil {
 		return nil, nil, err
 	}
 	stop = func() error {
@@ -132,7 +111,7 @@ func (p *program) inProcess(ctx context.Context, log *slog.Logger, c *config.Con
 		defer cancel()
 		return a.Stop(ctx)
 	}
-	err = p.keepFirst(c, a.First())
+	err = p.keepFirst(a)
 	if err == nil {
 		err = a.StartQuiet(ctx)
 	}

@@ -37,8 +37,8 @@ import (
 // Options are what a command decides, not the configuration.
 type Options struct {
 	Version  string
-	Lookup   func(name string) (string, bool) // the environment; children get a few harmless variables of it; nil: none
-	Terminal io.Writer                        // first secrets and how to connect go here; nil: first secrets go to a file in the state directory
+	Environ  []string  // as os.Environ gives it; children get a few harmless variables of it
+	Terminal io.Writer // first secrets and how to connect go here; nil: first secrets go to a file in the state directory
 }
 
 // App is one Drawbridge.
@@ -74,7 +74,7 @@ func New(ctx context.Context, log *slog.Logger, cfg *config.Config, opts Options
 }
 
 func (a *App) build(ctx context.Context) (err error) {
-	if a.store, err = store.Open(ctx, a.part("store"), storeConfig(a.cfg)); err != nil {
+	if a.store, err = store.Open(ctx, a.part("store"), StoreConfig(a.cfg)); err != nil {
 		return err
 	}
 	a.stops.add("store", func(context.Context) error { return a.store.Close() })
@@ -154,12 +154,15 @@ func (a *App) Start(ctx context.Context) error {
 	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); return nil })
 	a.stops.add("listener", a.server.Shutdown)
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
+	if err := a.greet(); err != nil { // before anybody is served: what is shown once must not be lost
+		return err
+	}
 	a.work.Go(func() { // ends with Shutdown
 		if err := a.server.Serve(); err != nil {
 			a.fail(err)
 		}
 	})
-	return a.greet()
+	return nil
 }
 
 // StartQuiet connects the backends without opening a port, for commands that
@@ -172,8 +175,15 @@ func (a *App) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error
 	if err := a.startBackends(ctx); err != nil {
 		return err
 	}
+	// A desktop client lists once, right after the start: it should see everything.
+	settle, cancel := context.WithTimeout(ctx, settleTime)
+	a.gateway.Await(settle)
+	cancel()
 	return stdio.Serve(ctx, a.part("stdio"), in, out, a.gateway, account.Local())
 }
+
+// settleTime bounds the wait for slow backends before a client on stdio is served.
+const settleTime = 10 * time.Second
 
 // startBackends takes the lock of serve, connects, and follows the store.
 func (a *App) startBackends(ctx context.Context) error {
@@ -257,8 +267,9 @@ func (a *App) Stop(ctx context.Context) error {
 	return nil
 }
 
-// storeConfig says where the store is; config has checked the form.
-func storeConfig(c *config.Config) store.Config {
+// StoreConfig says where the store of a configuration is; config has checked the
+// form.
+func StoreConfig(c *config.Config) store.Config {
 	s := store.Config{StateDir: c.StateDir}
 	if path, ok := strings.CutPrefix(c.Store.Reveal(), "sqlite:"); ok {
 		s.Path = path

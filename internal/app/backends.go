@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"drawbridge/internal/backend"
@@ -181,13 +182,21 @@ func (a *App) clientInfo() []byte {
 	return append(info, '}')
 }
 
+// lookup is the environment variable of a name.
+func (a *App) lookup(name string) (string, bool) {
+	for _, entry := range a.opts.Environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
 // stdioConfig turns the settings of a command into the dialer's. Every value of
 // its environment may be a secret, so none may show in what it writes to stderr.
 func (a *App) stdioConfig(b config.Backend) stdio.Config {
 	c := stdio.Config{Name: b.Name, Command: b.Command, Args: b.Args, Dir: b.Cwd, Interactive: b.Interactive, ClientInfo: a.clientInfo()}
-	if a.opts.Lookup != nil {
-		c.Env = stdio.BaseEnv(a.opts.Lookup)
-	}
+	c.Env = stdio.BaseEnv(a.lookup)
 	for _, name := range slices.Sorted(maps.Keys(b.Env)) {
 		c.Env = append(c.Env, name+"="+b.Env[name].Reveal())
 		c.Secrets = append(c.Secrets, b.Env[name])

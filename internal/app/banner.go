@@ -14,21 +14,36 @@ func (a *App) greet() error {
 	if !a.first.Key.Empty() {
 		key = a.first.Key.Reveal()
 	}
-	text := a.connectText(key)
 	if a.opts.Terminal != nil {
-		_, err := fmt.Fprint(a.opts.Terminal, text)
+		_, err := fmt.Fprint(a.opts.Terminal, a.connectText(key))
 		return err
 	}
 	a.log.Info("serving", "url", a.URL())
-	if a.first.Key.Empty() && a.first.Password.Empty() {
-		return nil
+	path, err := a.KeepFirst()
+	if path != "" {
+		a.log.Info("the first key and password are in a file; read it, then delete it", "file", path)
 	}
-	path := filepath.Join(a.cfg.StateDir, "first-secrets")
-	if err := secret.WriteFile(path, []byte(text)); err != nil {
-		return fmt.Errorf("write first secrets: %w", err)
+	return err
+}
+
+// KeepFirst saves what the first start made to a private file in the state
+// directory, where nobody sees a terminal. The path is "" where nothing was made.
+func (a *App) KeepFirst() (path string, err error) {
+	var text strings.Builder
+	if !a.first.Key.Empty() {
+		fmt.Fprintf(&text, "key: %s\n", a.first.Key.Reveal())
 	}
-	a.log.Info("the first key and password are in a file; read it, then delete it", "file", path)
-	return nil
+	if !a.first.Password.Empty() {
+		fmt.Fprintf(&text, "password of admin: %s\n", a.first.Password.Reveal())
+	}
+	if text.Len() == 0 {
+		return "", nil
+	}
+	path = filepath.Join(a.cfg.StateDir, "first-secrets")
+	if err := secret.WriteFile(path, []byte(text.String())); err != nil {
+		return "", fmt.Errorf("write first secrets: %w", err)
+	}
+	return path, nil
 }
 
 // connectText is the block that says how to connect.

@@ -13,7 +13,7 @@ import (
 type reader struct {
 	running, again bool
 	said           backend.ListSet // what the backend said has changed, since the last reading began
-	drop           *time.Timer // ends a degraded backend's grace
+	drop           *time.Timer     // ends a degraded backend's grace
 }
 
 // Refresh reads a backend's lists again, soon and in the background.

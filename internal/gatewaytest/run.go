@@ -57,7 +57,7 @@ func (g *Gateway) start() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	if g.App, err = app.New(ctx, slog.New(slog.DiscardHandler), g.config(), app.Options{Version: "test", Lookup: os.LookupEnv}); err != nil {
+	if g.App, err = app.New(ctx, slog.New(slog.DiscardHandler), g.config(), app.Options{Version: "test", Environ: os.Environ()}); err != nil {
 		g.t.Fatal(err)
 	}
 	if err := g.App.Start(ctx); err != nil {
