@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
