@@ -10,12 +10,8 @@ import (
 
 // greet says once what the first start made, and how to connect.
 func (a *App) greet() error {
-	key := "<key>"
-	if !a.first.Key.Empty() {
-		key = a.first.Key.Reveal()
-	}
 	if a.opts.Terminal != nil {
-		_, err := fmt.Fprint(a.opts.Terminal, a.connectText(key))
+		_, err := fmt.Fprint(a.opts.Terminal, a.connectText())
 		return err
 	}
 	a.log.Info("serving", "url", a.URL())
@@ -26,28 +22,26 @@ func (a *App) greet() error {
 	return err
 }
 
-// KeepFirst saves what the first start made to a private file in the state
-// directory, where nobody sees a terminal. The path is "" where nothing was made.
+// KeepFirst saves what the first start made, and how to connect with it, to a
+// private file in the state directory, where nobody sees a terminal. The path is
+// "" where nothing was made.
 func (a *App) KeepFirst() (path string, err error) {
-	var text strings.Builder
-	if !a.first.Key.Empty() {
-		fmt.Fprintf(&text, "key: %s\n", a.first.Key.Reveal())
-	}
-	if !a.first.Password.Empty() {
-		fmt.Fprintf(&text, "password of admin: %s\n", a.first.Password.Reveal())
-	}
-	if text.Len() == 0 {
+	if a.first.Key.Empty() && a.first.Password.Empty() {
 		return "", nil
 	}
 	path = filepath.Join(a.cfg.StateDir, "first-secrets")
-	if err := secret.WriteFile(path, []byte(text.String())); err != nil {
+	if err := secret.WriteFile(path, []byte(a.connectText())); err != nil {
 		return "", fmt.Errorf("write first secrets: %w", err)
 	}
 	return path, nil
 }
 
 // connectText is the block that says how to connect.
-func (a *App) connectText(key string) string {
+func (a *App) connectText() string {
+	key := "<key>"
+	if !a.first.Key.Empty() {
+		key = a.first.Key.Reveal()
+	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	url := a.URL()
