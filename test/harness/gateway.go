@@ -29,11 +29,12 @@ type Gateway struct {
 }
 
 // Configure writes a configuration with the given backends and gives the flags
-// that make a drawbridge command use it, and a state directory of its own.
+// that make a drawbridge command use it, and a state directory of its own. It
+// names a free port, so that no command finds a gateway that happens to run.
 func Configure(tb testing.TB, backends Servers) []string {
 	tb.Helper()
 	dir := tb.TempDir()
-	raw, err := json.MarshalIndent(map[string]any{"mcpServers": backends}, "", "  ")
+	raw, err := json.MarshalIndent(map[string]any{"listen": FreeAddr(tb), "mcpServers": backends}, "", "  ")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,37 +58,61 @@ func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
 	return g
 }
 
-// ready asks /status whether every backend named is in use.
+// ready asks /status whether every backend named is in use, and whether
+// everything that the backends offer is listed.
 func (g *Gateway) ready(ctx context.Context, backends Servers) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.Addr+"/status", nil)
-	if err != nil {
-		return false
-	}
-	req.Header.Set("Authorization", "Bearer "+Key)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
 	var status struct {
 		Backends []struct {
-			Name  string `json:"name"`
-			State string `json:"state"`
+			Name      string `json:"name"`
+			State     string `json:"state"`
+			Tools     int    `json:"tools"`
+			Prompts   int    `json:"prompts"`
+			Resources int    `json:"resources"`
 		} `json:"backends"`
+		Refused []string `json:"refused"`
 	}
-	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&status) != nil {
+	if !g.ask(ctx, http.MethodGet, "/status", "", &status) {
 		return false
 	}
-	up := map[string]bool{}
+	up, tools := map[string]bool{}, -len(status.Refused)
 	for _, b := range status.Backends {
-		up[b.Name] = b.State == "ready"
+		up[b.Name] = b.State == "ready" && b.Tools+b.Prompts+b.Resources > 0
+		tools += b.Tools
 	}
 	for name := range backends {
 		if !up[name] {
 			return false
 		}
 	}
-	return true
+	var list struct {
+		Result struct {
+			Tools []struct{} `json:"tools"`
+		} `json:"result"`
+	}
+	return g.ask(ctx, http.MethodPost, "/mcp", listTools, &list) && len(list.Result.Tools) >= tools
+}
+
+// listTools is tools/list in the revision that needs no session.
+const listTools = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{` +
+	`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+
+// ask makes one request with the key and reads the JSON of its answer.
+func (g *Gateway) ask(ctx context.Context, method, path, body string, into any) bool {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+g.Addr+path, strings.NewReader(body))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("MCP-Protocol-Version", "2026-07-28")
+	req.Header.Set("Mcp-Method", "tools/list")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(into) == nil
 }
 
 // KeyProxy listens on loopback and passes everything on to target with the key
