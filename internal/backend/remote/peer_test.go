@@ -202,3 +202,11 @@ func receive[T any](t testing.TB, c <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+func parse(t testing.TB, b []byte) (m message) {
+	t.Helper()
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Error(err)
+	}
+	return m
+}

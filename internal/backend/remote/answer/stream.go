@@ -253,29 +253,5 @@ func (r *rest) end(err error) error {
 	return err
 }
 
-// WriteTo passes the rest on in large pieces.
-func (r *rest) WriteTo(w io.Writer) (int64, error) {
-	buf := large.Get().(*buffer)
-	defer buf.free()
-	p := buf.b[:cap(buf.b)]
-	var total int64
-	for {
-		n, err := r.Read(p)
-		if n > 0 {
-			m, werr := w.Write(p[:n])
-			total += int64(m)
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
-}
-
 // Close ends the exchange.
 func (r *rest) Close() error { return r.src.Close() }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/answer"
 	"drawbridge/internal/backend/remote/rawhttp"
 	"drawbridge/internal/eventstream"
@@ -98,14 +99,11 @@ func exchangeReason(e *rawhttp.Error) string {
 	return "the connection was lost before the call was sent"
 }
 
-// Failed is the outcome of a call that got no answer. The supervisor adds what
-// to do (backend.Broken); the cause is only logged.
+// Failed is the outcome of a call that got no answer. The supervisor says which
+// backend it was and what to do; the cause is only logged.
 func (l *Line) Failed(ctx context.Context, err error) mcpwire.Outcome {
-	reason := l.reason(err)
 	l.Log.DebugContext(ctx, "call without an answer", "error", err)
-	data := mcpwire.AppendString([]byte(`{"backend":`), l.Name)
-	data = mcpwire.AppendString(append(data, `,"reason":`...), reason)
-	return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: reason, Data: append(data, '}')})
+	return backend.Broken(l.reason(err))
 }
 
 // Fault is the same for a handshake.
