@@ -26,9 +26,16 @@ type Client struct {
 	Session  string
 	http     *http.Client
 	nextID   atomic.Int64
+	greeting string // the raw result of initialize
 
-	// of the HTTP+SSE transport
-	messages string
+	extraHeader map[string]string // of every POST
+
+	person    Person
+	questions questions
+
+	// of the transports with one stream for all answers
+	messages string    // URL to POST to; "" for Streamable HTTP and pipes
+	pipe     io.Writer // of a client over standard input and output
 	mu       sync.Mutex // guards waiting and outside
 	waiting  map[string]chan []byte
 	outside  []string
@@ -59,7 +66,13 @@ func member(msg, name string) string {
 // Dial connects a client of a revision to a gateway.
 func Dial(t testing.TB, base, key, revision string) *Client {
 	t.Helper()
-	c := &Client{t: t, base: base, key: key, Revision: revision, waiting: map[string]chan []byte{},
+	return DialAs(t, base, key, revision, Person{})
+}
+
+// DialAs connects a client that can answer questions.
+func DialAs(t testing.TB, base, key, revision string, p Person) *Client {
+	t.Helper()
+	c := &Client{t: t, base: base, key: key, Revision: revision, person: p, waiting: map[string]chan []byte{},
 		http: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(c.http.CloseIdleConnections)
 	switch revision {
@@ -68,13 +81,20 @@ func Dial(t testing.TB, base, key, revision string) *Client {
 	case R2024:
 		c.openSSE()
 	}
-	a := c.Call("initialize", fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"raw","version":"1"}}`, revision))
-	if got := member(a.Result(), "protocolVersion"); got != strconv.Quote(revision) {
-		t.Fatalf("initialize with %s: status %d, %s", revision, a.Status, a.Message)
+	c.initialize()
+	return c
+}
+
+// initialize does the handshake of the legacy revisions.
+func (c *Client) initialize() {
+	c.t.Helper()
+	a := c.Call("initialize", fmt.Sprintf(`{"protocolVersion":%q,"capabilities":%s,"clientInfo":{"name":"raw","version":"1"}}`, c.Revision, c.person.capabilities()))
+	if got := member(a.Result(), "protocolVersion"); got != strconv.Quote(c.Revision) {
+		c.t.Fatalf("initialize with %s: status %d, %s", c.Revision, a.Status, a.Message)
 	}
+	c.greeting = a.Result()
 	c.Session = a.Header.Get("Mcp-Session-Id")
 	c.Notify("notifications/initialized", "")
-	return c
 }
 
 // Call sends a request with raw params ("" is none) and waits for its response.
@@ -103,19 +123,23 @@ func (c *Client) send(ctx context.Context, id, method, params string) Answer {
 	}
 	body += `,"method":` + strconv.Quote(method)
 	if c.Revision == R2026 {
-		params = withMeta(params)
+		params = c.withMeta(params)
 	}
 	if params != "" {
 		body += `,"params":` + params
 	}
 	body += `}`
-	if c.messages != "" {
-		return c.sendSSE(ctx, id, body)
+	if c.messages != "" || c.pipe != nil {
+		return c.sendAside(ctx, id, body)
 	}
+	return c.do(c.post(ctx, method, params, body))
+}
+
+// post is the request that carries a message over Streamable HTTP.
+func (c *Client) post(ctx context.Context, method, params, body string) *http.Request {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/mcp", strings.NewReader(body))
 	if err != nil {
-		c.t.Error(err)
-		return Answer{}
+		panic(err) // the URL is the test's
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
@@ -133,12 +157,15 @@ func (c *Client) send(ctx context.Context, id, method, params string) Answer {
 			req.Header.Set("Mcp-Name", p.Name+p.URI)
 		}
 	}
-	return c.do(req)
+	for name, value := range c.extraHeader {
+		req.Header.Set(name, value)
+	}
+	return req
 }
 
 // withMeta adds what every 2026-07-28 request carries, at the end of params.
-func withMeta(params string) string {
-	meta := `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}`
+func (c *Client) withMeta(params string) string {
+	meta := `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":` + c.person.capabilities()
 	switch {
 	case params == "" || params == "{}":
 		return `{"_meta":{` + meta + `}}`
@@ -172,10 +199,14 @@ func (c *Client) do(req *http.Request) Answer {
 			continue
 		}
 		if member(msg, "method") == "" {
+			if a.Message != "" {
+				c.t.Errorf("two responses to one request: %.200s", msg)
+			}
 			a.Message = msg
-			break
+			continue
 		}
 		a.Events = append(a.Events, msg)
+		c.asked(msg)
 	}
 	return a
 }
@@ -226,7 +257,7 @@ func (c *Client) Stream() <-chan string {
 func (c *Client) Listen(filter string) <-chan string {
 	c.t.Helper()
 	id := strconv.FormatInt(c.nextID.Add(1), 10)
-	body := `{"jsonrpc":"2.0","id":` + id + `,"method":"subscriptions/listen","params":` + withMeta(`{"notifications":`+filter+`}`) + `}`
+	body := `{"jsonrpc":"2.0","id":` + id + `,"method":"subscriptions/listen","params":` + c.withMeta(`{"notifications":`+filter+`}`) + `}`
 	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.base+"/mcp", strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
@@ -249,6 +280,9 @@ func (c *Client) follow(body io.ReadCloser) <-chan string {
 	done.Go(func() {
 		defer close(out)
 		for msg := range events(body) {
+			if c.messages == "" {
+				c.asked(msg)
+			}
 			out <- msg
 		}
 	})
@@ -295,11 +329,14 @@ func (c *Client) openSSE() {
 func (c *Client) route(msg string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ch := c.waiting[member(msg, "id")]; ch != nil && member(msg, "method") == "" {
+	id := member(msg, "id")
+	if ch := c.waiting[id]; ch != nil && member(msg, "method") == "" {
+		delete(c.waiting, id)
 		ch <- []byte(msg)
 		return
 	}
 	c.outside = append(c.outside, msg)
+	c.asked(msg)
 }
 
 // Outside is what came on the HTTP+SSE stream beside responses, so far.
@@ -309,30 +346,16 @@ func (c *Client) Outside() []string {
 	return append([]string(nil), c.outside...)
 }
 
-func (c *Client) sendSSE(ctx context.Context, id, body string) Answer {
+// sendAside sends a message whose answer comes on another stream.
+func (c *Client) sendAside(ctx context.Context, id, body string) Answer {
 	ch := make(chan []byte, 1)
 	if id != "" {
 		c.mu.Lock()
 		c.waiting[id] = ch
 		c.mu.Unlock()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.messages, bytes.NewReader([]byte(body)))
-	if err != nil {
-		c.t.Error(err)
-		return Answer{}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+c.key)
-	res, err := c.http.Do(req)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.t.Error(err)
-		}
-		return Answer{}
-	}
-	defer res.Body.Close()
-	a := Answer{Status: res.StatusCode, Header: res.Header}
-	if res.StatusCode != http.StatusAccepted || id == "" {
+	a, ok := c.hand(ctx, body)
+	if !ok || id == "" {
 		return a
 	}
 	select {
@@ -343,6 +366,29 @@ func (c *Client) sendSSE(ctx context.Context, id, body string) Answer {
 	return a
 }
 
+// hand gives a message away and tells whether it was taken.
+func (c *Client) hand(ctx context.Context, body string) (Answer, bool) {
+	if c.pipe != nil {
+		_, err := io.WriteString(c.pipe, body+"\n")
+		return Answer{}, err == nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.messages, bytes.NewReader([]byte(body)))
+	if err != nil {
+		panic(err) // the server's URL was parsed
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.t.Error(err)
+		}
+		return Answer{}, false
+	}
+	defer res.Body.Close()
+	return Answer{Status: res.StatusCode, Header: res.Header}, res.StatusCode == http.StatusAccepted
+}
+
 // containsName tells whether a raw list has an entry of that name.
 func containsName(list, name string) bool {
 	return strings.Contains(list, `"name":`+strconv.Quote(name))
@@ -350,7 +396,7 @@ func containsName(list, name string) bool {
 
 // At is the same client, with its session, toward another address.
 func (c *Client) At(base string) *Client {
-	moved := &Client{t: c.t, base: base, key: c.key, Revision: c.Revision, Session: c.Session, http: c.http, waiting: map[string]chan []byte{}}
+	moved := &Client{t: c.t, base: base, key: c.key, Revision: c.Revision, Session: c.Session, person: c.person, http: c.http, waiting: map[string]chan []byte{}}
 	moved.nextID.Store(c.nextID.Load())
 	return moved
 }

@@ -43,6 +43,10 @@ type Fake struct {
 	cancelled []string
 	listeners map[int]func(string)
 	nextID    int
+
+	capabilities string  // raw; "" for the usual ones
+	acknowledges string  // raw; "" for the list changes
+	script       *script // of NewAsking; nil for others
 }
 
 // NewFake makes a fake backend with the tools echo, exact, fail, notes, big,
@@ -176,7 +180,10 @@ func failure(id json.RawMessage, errObj string) string {
 const unknown = `{"code":-32601,"message":"method not found"}`
 
 func (f *Fake) result(ctx context.Context, m message, p params, send func(string)) (result, fail string) {
-	caps := `{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{}}`
+	caps := f.declares()
+	if result, fail, done := f.perform(ctx, m, p, send); done {
+		return result, fail
+	}
 	switch m.Method {
 	case "initialize":
 		if f.modern() {
@@ -213,6 +220,16 @@ func (f *Fake) result(ctx context.Context, m message, p params, send func(string
 		return f.call(ctx, p, send)
 	}
 	return "", unknown
+}
+
+// declares is the fake's capabilities.
+func (f *Fake) declares() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.capabilities != "" {
+		return f.capabilities
+	}
+	return `{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{}}`
 }
 
 // complete wraps members as a result of this fake's era.

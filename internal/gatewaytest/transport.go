@@ -20,6 +20,12 @@ func (f *Fake) HTTP(t testing.TB) string {
 	t.Helper()
 	h := &httpFake{Fake: f, sessions: map[string]bool{}}
 	srv := httptest.NewServer(h)
+	f.onRestart(func() {
+		h.mu.Lock()
+		clear(h.sessions)
+		h.mu.Unlock()
+		srv.CloseClientConnections()
+	})
 	t.Cleanup(func() {
 		srv.CloseClientConnections()
 		srv.Close()
@@ -44,7 +50,7 @@ func (h *httpFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
-		h.stream(w, r, "")
+		h.stream(w, r, "", nil)
 	case http.MethodDelete:
 		h.mu.Lock()
 		delete(h.sessions, r.Header.Get("Mcp-Session-Id"))
@@ -93,13 +99,15 @@ func (h *httpFake) post(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	r = r.WithContext(cameFrom(r.Context(), r.Header.Get("Mcp-Session-Id"), r.Header))
+	h.note(r.Context(), m)
 	if m.ID == nil || m.Method == "" {
 		h.answer(r.Context(), m, nil)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	if m.Method == "subscriptions/listen" && h.modern() {
-		h.stream(w, r, string(m.ID))
+		h.stream(w, r, string(m.ID), m.Params)
 		return
 	}
 	h.respond(w, r, m)
@@ -129,10 +137,10 @@ func (h *httpFake) respond(w http.ResponseWriter, r *http.Request, m message) {
 }
 
 // stream holds a GET stream, or a subscription when listenID is set.
-func (h *httpFake) stream(w http.ResponseWriter, r *http.Request, listenID string) {
+func (h *httpFake) stream(w http.ResponseWriter, r *http.Request, listenID string, params json.RawMessage) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := make(chan string, 64)
-	stop := h.listen(func(msg string) {
+	stop := h.attach(r.Header.Get("Mcp-Session-Id"), func(msg string) {
 		select {
 		case out <- msg:
 		case <-r.Context().Done():
@@ -140,7 +148,7 @@ func (h *httpFake) stream(w http.ResponseWriter, r *http.Request, listenID strin
 	})
 	defer stop()
 	if listenID != "" {
-		fmt.Fprintf(w, `data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s},"notifications":{"toolsListChanged":true,"resourcesListChanged":true,"promptsListChanged":true}}}`+"\n\n", listenID)
+		fmt.Fprintf(w, `data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%s},"notifications":%s}}`+"\n\n", listenID, h.honours(params))
 	}
 	w.(http.Flusher).Flush()
 	for {
@@ -188,7 +196,7 @@ func (s *sseFake) open(w http.ResponseWriter, r *http.Request) {
 		delete(s.pipes, id)
 		s.mu.Unlock()
 	}()
-	stop := s.listen(func(msg string) { out <- msg })
+	stop := s.attach(id, func(msg string) { out <- msg })
 	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprintf(w, "event: endpoint\ndata: /message?id=%s\n\n", id)
@@ -214,8 +222,10 @@ func (s *sseFake) message(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+	ctx := cameFrom(context.Background(), r.URL.Query().Get("id"), r.Header)
+	s.note(ctx, m)
 	go func() { // ends with the call; the pipe outlives every test call
-		if response := s.answer(context.Background(), m, func(msg string) { out <- msg }); response != "" {
+		if response := s.answer(ctx, m, func(msg string) { out <- msg }); response != "" {
 			out <- response
 		}
 	}()
@@ -234,11 +244,18 @@ const (
 // again by Stdio, is the fake.
 func Main(m *testing.M) {
 	if spec := os.Getenv(stdioVariable); spec != "" {
-		var s struct{ Name, Revision string }
+		var s struct {
+			Name, Revision, Capabilities string
+			Asking                       bool
+		}
 		if json.Unmarshal([]byte(spec), &s) != nil {
 			os.Exit(2)
 		}
 		f := NewFake(s.Name, s.Revision)
+		if s.Asking {
+			f = NewAsking(s.Name, s.Revision)
+		}
+		f.SetCapabilities(s.Capabilities)
 		f.SetExact(os.Getenv(exactVariable))
 		f.SetFailure(os.Getenv(failureVariable))
 		if n := os.Getenv(notesVariable); n != "" {
@@ -258,12 +275,12 @@ func (f *Fake) Stdio(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := json.Marshal(struct{ Name, Revision string }{f.Name, f.Revision})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	spec, err := json.Marshal(map[string]any{"Name": f.Name, "Revision": f.Revision, "Capabilities": f.capabilities, "Asking": f.script != nil})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	entry, err := json.Marshal(map[string]any{"command": exe, "env": map[string]string{
 		stdioVariable: string(spec), exactVariable: f.exact, failureVariable: f.failure,
 		notesVariable: strings.Join(f.notes, "\n"),
@@ -283,7 +300,8 @@ func (f *Fake) serveLines(in io.Reader, out io.Writer) {
 		defer mu.Unlock()
 		io.WriteString(out, line+"\n")
 	}
-	f.listen(send)
+	f.attach("stdio", send)
+	ctx := cameFrom(context.Background(), "stdio", nil)
 	r := bufio.NewReaderSize(in, 1<<20)
 	for {
 		line, err := r.ReadBytes('\n')
@@ -294,8 +312,9 @@ func (f *Fake) serveLines(in io.Reader, out io.Writer) {
 		if json.Unmarshal(line, &m) != nil {
 			continue
 		}
+		f.note(ctx, m)
 		go func() { // ends with the process
-			if response := f.answer(context.Background(), m, send); response != "" {
+			if response := f.answer(ctx, m, send); response != "" {
 				send(response)
 			}
 		}()
