@@ -58,16 +58,22 @@ func (g *guard) host(header string) bool {
 	return g.hosts[name] || !strings.Contains(name, ".")
 }
 
-// origin tells whether a page of this origin may use the server.
-func (g *guard) origin(header string) bool {
+// origin tells whether a page of this origin may use the server that host, a
+// Host header that was let through, names. Unlike Host, an origin with an address
+// proves nothing: anybody can serve a page from a bare address, or from a device
+// in the LAN. So it is a page of this machine, of a name the server goes by, of the
+// very host that it talks to, or one that the operator has named.
+func (g *guard) origin(header, host string) bool {
 	if g.origins[strings.ToLower(header)] {
 		return true
 	}
 	u, err := url.Parse(header)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || !strings.EqualFold(u.Scheme+"://"+u.Host, header) {
 		return false
 	}
-	return g.host(u.Host)
+	name := hostName(u.Host)
+	a, err := netip.ParseAddr(name)
+	return g.hosts[name] || name == hostName(host) || err == nil && a.Unmap().IsLoopback()
 }
 
 // cors answers a preflight, and lets an accepted origin read what it needs. It

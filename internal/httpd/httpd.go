@@ -78,6 +78,8 @@ func New(log *slog.Logger, auth Authenticator, cfg Config, routes []route.Route)
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// "OPTIONS *" passes the checks like everything else.
+		DisableGeneralOptionsHandler: true,
 	}
 	return s, nil
 }
@@ -135,8 +137,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This server does not answer to that host name. Add it to allowed_hosts, or use the issuer's.", http.StatusMisdirectedRequest)
 		return
 	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if !s.guard.origin(origin) {
+	if origin := strings.Join(r.Header["Origin"], ", "); origin != "" { // two of them are none that is allowed
+		if !s.guard.origin(origin, r.Host) {
 			http.Error(w, "This origin may not use the server. Add it to allowed_origins if it should.", http.StatusForbidden)
 			return
 		}
@@ -219,7 +221,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "Cannot listen on %s. Another program may use the port; choose one with --listen.", s.listen)
 	}
-	s.ln = ln
+	s.ln = newCrowd(ln)
 	return nil
 }
 

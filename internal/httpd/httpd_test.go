@@ -151,6 +151,12 @@ func TestHostAndOrigin(t *testing.T) {
 		{"localhost", "https://evil.example", 403}, {"localhost", "null", 403}, {"localhost", "file://", 403},
 		{"localhost", "http://localhost:6274", 200}, {"localhost", "https://gate.example", 200}, {"localhost", "https://app.example", 200},
 		{"localhost", "https://app.example.evil.example", 403}, {"localhost", "http://127.0.0.1.evil.example", 403},
+		// A page from a bare address or a bare name is anybody's, unless it is this very server's.
+		{"localhost", "http://203.0.113.5", 403}, {"localhost", "http://192.168.7.7:8080", 403}, {"localhost", "http://[2001:db8::1]", 403},
+		{"localhost", "http://nas", 403}, {"nas:4444", "http://nas:4444", 200}, {"192.168.7.7:4444", "http://192.168.7.7:4444", 200},
+		{"192.168.7.7", "http://192.168.7.8", 403}, {"gate.example", "http://127.0.0.1:6274", 200}, {"localhost", "http://[::1]:6274", 200},
+		{"localhost", "http://user@localhost", 403}, {"localhost", "http://localhost/path", 403}, {"localhost", "http://evil.example#localhost", 403},
+		{"localhost", "http://localhost\r\nOrigin: https://evil.example", 403},
 	}
 	for _, tt := range tests {
 		req := "GET /health HTTP/1.1\r\nHost: " + tt.host + "\r\nConnection: close\r\n"
@@ -168,6 +174,10 @@ func TestHostAndOrigin(t *testing.T) {
 	status, _, _ := raw(t, addr, "GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	if status != 421 {
 		t.Errorf("absolute form naming another host: %d, want 421", status)
+	}
+	status, _, _ = raw(t, addr, "OPTIONS * HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+	if status != 400 {
+		t.Errorf("OPTIONS * passes no check: %d, want 400", status)
 	}
 }
 
