@@ -214,8 +214,9 @@ func TestResume(t *testing.T) {
 			f := newFake(t, func(_ *fake, w http.ResponseWriter, r *http.Request, m message) {
 				if m.Method == "tools/call" {
 					id.Store(string(m.ID))
-					event(w, "e0", "")
+					w.Header().Set("Content-Type", "text/event-stream")
 					_, _ = io.WriteString(w, "retry: 10\n\n")
+					event(w, "e0", "")
 					end()
 					return
 				}

@@ -46,7 +46,7 @@ func OpenHTTP(ctx context.Context, l *line.Line, hello backend.Hello) (*HTTP, er
 	p := &HTTP{Loss: line.NewLoss(), router: newRouter(l), hello: hello, renew: make(chan struct{}, 1)}
 	p.renew <- struct{}{}
 	p.send = func(ctx context.Context, msg []byte) error {
-		return l.Note(ctx, l.Target(), p.now.Load().post(nil), msg)
+		return l.Note(ctx, l.Target(), p.now.Load().post(nil), msg, l.Handshake)
 	}
 	s, info, err := p.handshake(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *HTTP) handshake(ctx context.Context) (*state, backend.Info, error) {
 	if err != nil {
 		return nil, info, err
 	}
-	return s, info, l.Note(ctx, l.Target(), s.post(nil), mcpwire.AppendRequest(nil, nil, mcpwire.MethodInitialized, nil))
+	return s, info, l.Note(ctx, l.Target(), s.post(nil), mcpwire.AppendRequest(nil, nil, mcpwire.MethodInitialized, nil), l.Handshake)
 }
 
 func newState(id string, rev mcpwire.Revision) (*state, error) {

@@ -38,7 +38,9 @@ var _ backend.Peer = (*SSE)(nil)
 // OpenSSE opens the stream and a session on it.
 func OpenSSE(ctx context.Context, l *line.Line, hello backend.Hello) (*SSE, error) {
 	p := &SSE{Loss: line.NewLoss(), router: newRouter(l), done: make(chan struct{}), answers: map[int64]chan []byte{}}
-	p.send = func(ctx context.Context, msg []byte) error { return l.Note(ctx, p.target, []byte(line.PostLines), msg) }
+	p.send = func(ctx context.Context, msg []byte) error {
+		return l.Note(ctx, p.target, []byte(line.PostLines), msg, l.Handshake)
+	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p.cancel = cancel
 	stop := context.AfterFunc(ctx, cancel) // until the session is open, ctx is the stream's too
@@ -240,7 +242,7 @@ func (p *SSE) exchange(ctx context.Context, c *call, req *mcpwire.Request) (a an
 	}()
 	m := line.NewScratch()
 	m.Body = p.l.AppendCall(m.Body[:0], p.info.Revision, &c.Call, req)
-	err = p.l.Note(ctx, p.target, []byte(line.PostLines), m.Body)
+	err = p.l.Note(ctx, p.target, []byte(line.PostLines), m.Body, p.l.FirstByte) // some take a call only when it has run
 	m.Free()
 	if err != nil {
 		if s, ok := errors.AsType[line.StatusError](err); ok && (s == http.StatusNotFound || s == http.StatusGone) {

@@ -92,9 +92,10 @@ func (l *Line) Delete(ctx context.Context, head []byte) error {
 }
 
 // Note sends a message that has no answer, a notification or the answer to a
-// question, to a target. It returns how it was taken.
-func (l *Line) Note(ctx context.Context, target string, head, body []byte) error {
-	resp, err := l.http.Do(ctx, &rawhttp.Request{Method: http.MethodPost, Target: target, Header: head, Body: body, Wait: l.Handshake})
+// question, or one whose answer comes elsewhere, to a target. It returns how it
+// was taken.
+func (l *Line) Note(ctx context.Context, target string, head, body []byte, wait time.Duration) error {
+	resp, err := l.http.Do(ctx, &rawhttp.Request{Method: http.MethodPost, Target: target, Header: head, Body: body, Wait: wait})
 	if err != nil {
 		return err
 	}
