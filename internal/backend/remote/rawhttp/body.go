@@ -34,7 +34,15 @@ type body struct {
 	mode   int
 	left   int64 // of the body, or of the chunk
 	inside bool  // a chunk was read whose line end is still to come
+	kept   bool  // ctx is watched no longer
 	err    error // what Read keeps returning
+}
+
+// keep ends the watch on ctx, unless it has just closed the connection.
+func (b *body) keep() {
+	if b.err == nil && !b.kept {
+		b.kept = b.stop()
+	}
 }
 
 // Read reads from the body; io.EOF is its complete end.
@@ -159,7 +167,7 @@ func (b *body) finish() {
 	}
 	b.err = io.EOF
 	cn, client := b.cn, b.client
-	if !b.stop() || cn.rest <= 0 || cn.br.Buffered() > 0 || cn.nc.SetDeadline(time.Time{}) != nil {
+	if !b.kept && !b.stop() || cn.rest <= 0 || cn.br.Buffered() > 0 || cn.nc.SetDeadline(time.Time{}) != nil {
 		cn.close()
 		return
 	}

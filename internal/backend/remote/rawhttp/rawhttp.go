@@ -91,6 +91,14 @@ func (r *Response) Len() int64 { return r.Length }
 // Read reads the body.
 func (r *Response) Read(p []byte) (int, error) { return r.body.Read(p) }
 
+// Keep says that all of use has been read: the end of the context no longer ends
+// the exchange, so that Close can save the connection.
+func (r *Response) Keep() {
+	if b, ok := r.body.(*body); ok {
+		b.keep()
+	}
+}
+
 // Close ends the exchange. What little may be left of the body is read, so that
 // the connection can be used again.
 func (r *Response) Close() error { return r.body.Close() }

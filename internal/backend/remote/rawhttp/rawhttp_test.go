@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ func kindOf(err error) rawhttp.Kind {
 func TestDo(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("0123456789abcdef", 40_000)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "Application/JSON; charset=utf-8")
 		w.Header().Set("Mcp-Session-Id", r.Header.Get("X-Case")+r.URL.RawQuery)
@@ -103,12 +104,25 @@ func TestDo(t *testing.T) {
 		default:
 			_, _ = w.Write(in)
 		}
-	}))
-	t.Cleanup(srv.Close)
-	u, _ := url.Parse(srv.URL + "/mcp?x=1")
+	})
+	plain, secure := httptest.NewServer(handler), httptest.NewUnstartedServer(handler)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(plain.Close)
+	t.Cleanup(secure.Close)
+	at := func(address string) *url.URL {
+		u, err := url.Parse(address + "/mcp?x=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	trust := secure.Client().Transport.(*http.Transport).TLSClientConfig
 	for name, c := range map[string]rawhttp.Doer{
-		"raw": rawhttp.NewClient(rawhttp.Options{URL: u}),
-		"std": rawhttp.NewStd(rawhttp.Options{URL: u}),
+		"raw":    rawhttp.New(rawhttp.Options{URL: at(plain.URL)}),
+		"std":    rawhttp.NewStd(rawhttp.Options{URL: at(plain.URL)}),
+		"secure": rawhttp.New(rawhttp.Options{URL: at(secure.URL), TLS: &tls.Config{RootCAs: trust.RootCAs}}),
+		"proxy":  rawhttp.New(rawhttp.Options{URL: &url.URL{Scheme: "http", Host: "elsewhere.example", Path: "/mcp", RawQuery: "x=1"}, Proxy: at(plain.URL)}),
 	} {
 		t.Cleanup(c.Close)
 		for _, tt := range []struct {
