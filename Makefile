@@ -55,7 +55,7 @@ outside: ## tests against the binary and real MCP programs, and the gates on byt
 
 .PHONY: golden
 golden: ## write recorded results anew; read the difference before you commit it
-	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' internal test cmd | xargs -r -n1 dirname | sort -u); do \
+	@for dir in $$(grep -rlE --include='*_test.go' 'flag.Bool\("update"|servers/kittest"' internal test cmd | xargs -r -n1 dirname | sort -u); do \
 		echo "go test ./$$dir -update"; go test -count=1 "./$$dir" -update; done
 
 .PHONY: lint
