@@ -105,7 +105,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.sessions, err = session.NewTable(a.part("session"), a.gateway, sealer, sessions{a.store}, sessionConfig(a.cfg))
+	a.sessions, err = session.NewTable(a.part("session"), a.gateway, sealer, sessions{a.store}, a.sessionConfig())
 	if err != nil {
 		return err
 	}
@@ -280,10 +280,11 @@ func StoreConfig(c *config.Config) store.Config {
 }
 
 // sessionConfig is the part of the configuration that concerns client sessions.
-func sessionConfig(c *config.Config) session.Config {
+func (a *App) sessionConfig() session.Config {
 	s := session.DefaultConfig()
-	s.MaxBody = int64(c.Limits.RequestBody)
-	s.MaxLive = c.Limits.Sessions
-	s.RingBytes = int(c.Limits.RingBytes)
+	s.MaxBody = int64(a.cfg.Limits.RequestBody)
+	s.MaxLive = a.cfg.Limits.Sessions
+	s.RingBytes = int(a.cfg.Limits.RingBytes)
+	s.Recheck = a.auth.Recheck
 	return s
 }

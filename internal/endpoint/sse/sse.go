@@ -85,7 +85,9 @@ func (e *Endpoint) listen(w http.ResponseWriter, r *http.Request) {
 	if out.Send(eventstream.AppendEvent(nil, "", "endpoint", []byte(e.messages+"?sessionId="+c.s.ID()))) != nil {
 		return
 	}
-	if out.Pump(r.Context(), rd, e.d.Draining()) != nil {
+	ctx, end := e.d.Vouched(r.Context(), p)
+	defer end()
+	if out.Pump(ctx, rd, e.d.Draining()) != nil {
 		return
 	}
 	// Shutting down: no new messages, but what is in flight is answered.
@@ -95,7 +97,7 @@ func (e *Endpoint) listen(w http.ResponseWriter, r *http.Request) {
 		c.calls.Wait()
 		close(idle)
 	}()
-	if out.Pump(r.Context(), rd, idle) == nil {
+	if out.Pump(ctx, rd, idle) == nil {
 		rd.Finish()
 		_ = out.Pump(r.Context(), rd, nil) // however it ended, the connection is done
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"drawbridge/internal/endpoint/session/sessiontest"
 	"drawbridge/internal/endpoint/sse"
 	"drawbridge/internal/eventstream"
+	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/route"
 )
@@ -34,10 +36,14 @@ type door struct {
 	mux *http.ServeMux
 }
 
-func newDoor() *door {
+func newDoor(change ...func(*session.Config)) *door {
 	hub := sessiontest.NewHub()
 	log := slog.New(slog.DiscardHandler)
-	d := &door{hub: hub, d: session.NewDispatcher(log, hub, session.DefaultConfig()), mux: http.NewServeMux()}
+	cfg := session.DefaultConfig()
+	for _, f := range change {
+		f(&cfg)
+	}
+	d := &door{hub: hub, d: session.NewDispatcher(log, hub, cfg), mux: http.NewServeMux()}
 	for _, rt := range sse.New(log, d.d, "/sse").Routes() {
 		if rt.Policy != route.Bearer {
 			panic("a route without bearer")
@@ -308,4 +314,35 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 		<-w.wake
 	}
+}
+
+// The attack: a key leaks, its thief opens a stream, the owner revokes the key.
+func TestStream_endsWithItsCredential(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var revoked atomic.Bool
+		d := newDoor(func(c *session.Config) {
+			c.Recheck = func(context.Context, account.Principal) error {
+				if revoked.Load() {
+					return fault.New(fault.Unauthenticated, "This key was revoked.")
+				}
+				return nil
+			}
+		})
+		c := d.connect(t)
+		time.Sleep(time.Minute) // in the bubble's time
+		if n := c.post(initialize); n != 202 {
+			t.Fatalf("a stream with a good credential has ended: status %d", n)
+		}
+		c.expect(`"protocolVersion":"2024-11-05"`)
+		revoked.Store(true)
+		time.Sleep(30 * time.Second) // in the bubble's time
+		synctest.Wait()
+		select {
+		case <-c.done:
+		default:
+			t.Error("30 s after its key was revoked the stream is open")
+		}
+		c.cancel()
+	})
 }

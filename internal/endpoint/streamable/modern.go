@@ -4,19 +4,20 @@ import (
 	"net/http"
 	"strings"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/mcpwire"
 )
 
 // modern serves a request of 2026-07-28. Its client's going away cancels it.
-func (e *Endpoint) modern(w http.ResponseWriter, r *http.Request, msg *mcpwire.Message, req *mcpwire.Request, bad *mcpwire.Error) {
+func (e *Endpoint) modern(w http.ResponseWriter, r *http.Request, p account.Principal, msg *mcpwire.Message, req *mcpwire.Request, bad *mcpwire.Error) {
 	if err := accept(r.Header, msg, req, bad); err != nil {
 		stream.WriteError(w, modernStatus(err), msg.ID, err)
 		return
 	}
 	if msg.Method == mcpwire.MethodListen {
-		e.listen(w, r, msg, req)
+		e.listen(w, r, p, msg, req)
 		return
 	}
 	x := e.newExchange(w, r, nil, msg.ID)
@@ -98,7 +99,7 @@ func modernStatus(err *mcpwire.Error) int {
 }
 
 // listen serves subscriptions/listen: an event stream until either side ends it.
-func (e *Endpoint) listen(w http.ResponseWriter, r *http.Request, msg *mcpwire.Message, req *mcpwire.Request) {
+func (e *Endpoint) listen(w http.ResponseWriter, r *http.Request, p account.Principal, msg *mcpwire.Message, req *mcpwire.Request) {
 	st := stream.New("", 0)
 	rd := st.Attach(0)
 	defer rd.Detach()
@@ -110,7 +111,9 @@ func (e *Endpoint) listen(w http.ResponseWriter, r *http.Request, msg *mcpwire.M
 	defer l.Close()
 	out := stream.NewWriter(w, e.cfg.WriteTimeout, e.cfg.KeepAlive)
 	out.Events()
-	if !l.Nothing() && out.Pump(r.Context(), rd, e.table.Draining()) != nil {
+	ctx, end := e.table.Vouched(r.Context(), p)
+	defer end()
+	if !l.Nothing() && out.Pump(ctx, rd, e.table.Draining()) != nil {
 		return
 	}
 	o := l.Outcome()

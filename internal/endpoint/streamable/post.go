@@ -113,7 +113,7 @@ func (e *Endpoint) request(w http.ResponseWriter, r *http.Request, p account.Pri
 	}
 	switch {
 	case modern:
-		e.modern(w, r, msg, req, err)
+		e.modern(w, r, p, msg, req, err)
 	case r.Header.Get(headerSession) != "":
 		e.legacy(w, r, p, msg, req, err)
 	case modernRevision(r.Header.Get(headerRevision)):
