@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -81,6 +82,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	if a.first, err = a.store.Bootstrap(ctx, a.cfg.OAuth.Password); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // hashing a password takes tens of megabytes, once
 	installation, err := a.store.InstallationSecret(ctx)
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ type catalogue struct {
 	lists      [kinds][]*item
 	byName     [kinds]map[string]*item
 	refused    []string
+	partial    bool // the lists of a backend are still to come
 	cache      *renderCache
 }
 

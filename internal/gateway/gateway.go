@@ -171,6 +171,7 @@ func (g *Gateway) publish(said backend.ListSet) {
 		}
 	}
 	next := merge(g.gen, sections)
+	next.partial = len(sections) < len(g.members)
 	old := g.current.Load()
 	changed := next.diff(old)
 	changed[tools] = changed[tools] || said.Has(backend.ToolLists)

@@ -148,10 +148,14 @@ func (g *Gateway) stopGrace(name string) {
 const (
 	minListTTL = 10 * time.Second
 	maxListTTL = 5 * time.Minute
+	partialTTL = time.Second // of a list that lacks a backend which is still connecting
 )
 
 // ttl is the least of what the backends say of their lists.
 func (c *catalogue) ttl() time.Duration {
+	if c.partial {
+		return partialTTL
+	}
 	ttl := maxListTTL
 	for _, s := range c.sections {
 		if t := s.lists.TTL; t > 0 && t < ttl {

@@ -83,6 +83,9 @@ func NewRequest(method string, rev Revision, params []byte) (*Request, *Error) {
 	if err := r.readStrings(); err != nil {
 		return nil, err
 	}
+	if err := r.checkInputs(); err != nil {
+		return nil, err
+	}
 	return r, r.needTarget()
 }
 
@@ -159,6 +162,25 @@ func (r *Request) readStrings() *Error {
 			return Errorf(CodeInvalidParams, "params.requestState is not a string.")
 		}
 		r.HasRetryState = true
+	}
+	return nil
+}
+
+// checkInputs refuses answers to questions that are not objects by key
+// (2026-07-28, basic/patterns/mrtr).
+func (r *Request) checkInputs() *Error {
+	if r.at.inputs.Value.Empty() {
+		return nil
+	}
+	inputs := r.at.inputs.Value.Of(r.Params)
+	ok := first(inputs) == '{'
+	if ok {
+		for m := range jsonscan.Members(inputs) {
+			ok = ok && first(m.Value.Of(inputs)) == '{'
+		}
+	}
+	if !ok {
+		return Errorf(CodeInvalidParams, "params.inputResponses is not an object with one object per question.")
 	}
 	return nil
 }

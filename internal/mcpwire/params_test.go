@@ -73,6 +73,8 @@ func TestNewRequest_refuses(t *testing.T) {
 		{"token is a fraction", "tools/call", `{"name":"a","_meta":{"progressToken":1.5}}`},
 		{"meta is a list", "tools/call", `{"name":"a","_meta":[]}`},
 		{"cursor is a number", "tools/list", `{"cursor":1}`},
+		{"an answer is a number", "tools/call", `{"name":"a","inputResponses":{"q":1}}`},
+		{"answers are null", "tools/call", `{"name":"a","inputResponses":null}`},
 		{"no uri", "resources/read", `{}`},
 		{"no ref", "completion/complete", `{}`},
 	}

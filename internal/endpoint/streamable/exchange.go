@@ -99,13 +99,12 @@ func (x *exchange) pump(rd *stream.Reader) {
 	defer rd.Detach()
 	out := x.writer()
 	out.Events()
-	first := out.Comment
 	if x.s != nil && x.s.Revision() >= mcpwire.Rev20251125 {
-		first = func() error { return out.Prime(rd) }
+		out.Prime(rd)
+	} else {
+		out.Greet()
 	}
-	if x.pumpErr = first(); x.pumpErr == nil {
-		x.pumpErr = out.Pump(x.r.Context(), rd, nil)
-	}
+	x.pumpErr = out.Pump(x.r.Context(), rd, nil)
 }
 
 func (x *exchange) writer() *stream.Writer {

@@ -134,13 +134,13 @@ func (e *Endpoint) get(w http.ResponseWriter, r *http.Request, p account.Princip
 	out := stream.NewWriter(w, e.cfg.WriteTimeout, e.cfg.KeepAlive)
 	out.Events()
 	// claude.ai and some proxies wait for the first byte: it leaves at once.
-	if out.Comment() != nil {
-		return
+	out.Greet()
+	if last == "" && s.Revision() >= mcpwire.Rev20251125 {
+		out.Prime(rd)
 	}
-	if last == "" && s.Revision() >= mcpwire.Rev20251125 && out.Prime(rd) != nil {
-		return
-	}
-	_ = out.Pump(r.Context(), rd, e.table.Draining()) // however it ended, the connection is done
+	ctx, end := e.table.Vouched(r.Context(), p)
+	defer end()
+	_ = out.Pump(ctx, rd, e.table.Draining()) // however it ended, the connection is done
 }
 
 // delete ends a session.

@@ -77,6 +77,7 @@ func Streamed(a answer.Answer, resp *rawhttp.Response) answer.Answer {
 		_ = resp.Close() // the answer is whole
 		return a
 	}
+	resp.Keep()
 	a.Result.Free = func() { _ = resp.Close() } // as above
 	return a
 }

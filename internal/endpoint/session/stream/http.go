@@ -108,6 +108,7 @@ type Writer struct {
 	rc      *http.ResponseController
 	timeout time.Duration
 	quiet   time.Duration
+	head    []byte // leaves with the first frames of Pump
 }
 
 // NewWriter makes the writer of one answer: a client that takes nothing for
@@ -153,14 +154,17 @@ func (e *Writer) Send(p []byte) error {
 // Comment sends a comment, which keeps proxies and clients from giving up.
 func (e *Writer) Comment() error { return e.Send(eventstream.AppendComment(nil, "")) }
 
-// Prime sends the event without data that 2025-11-25 wants first: from its id on
-// the stream can be resumed.
-func (e *Writer) Prime(r *Reader) error {
+// Prime lets Pump begin with the event without data that 2025-11-25 wants first:
+// from its id on the stream can be resumed.
+func (e *Writer) Prime(r *Reader) {
 	r.s.mu.Lock()
 	id := r.s.id(r.next - 1)
 	r.s.mu.Unlock()
-	return e.Send([]byte("id: " + id + "\ndata: \n\n"))
+	e.head = append(e.head, "id: "+id+"\ndata: \n\n"...)
 }
+
+// Greet lets Pump begin with a comment, so that something leaves at once.
+func (e *Writer) Greet() { e.head = eventstream.AppendComment(e.head, "") }
 
 // ErrOusted says that another connection reads the stream now.
 var ErrOusted = errors.New("another connection took the stream over")
@@ -172,7 +176,8 @@ func (e *Writer) Pump(ctx context.Context, r *Reader, stop <-chan struct{}) erro
 	defer quiet.Stop()
 	for {
 		p, _ := framePool.Get().(*[]byte)
-		buf, st := r.take((*p)[:0])
+		buf, st := r.take(append((*p)[:0], e.head...))
+		e.head = nil
 		var err error
 		if len(buf) > 0 {
 			err = e.Send(buf)
