@@ -306,6 +306,10 @@ func (s *fakeServer) spawn(m message) {
 // talk does what servers say while a call runs.
 func (s *fakeServer) talk(m message, p callParams) {
 	switch p.Name {
+	case "chatter":
+		for i := range p.Arguments.N {
+			s.send(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d}}`, p.Meta.ProgressToken, i)
+		}
 	case "progress":
 		for i := range 3 {
 			token := p.Meta.ProgressToken

@@ -74,7 +74,9 @@ func (p *peer) Close(ctx context.Context) error {
 // Serve sends one request and waits for its answer.
 func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	c := &call{
-		rev: req.Revision, caller: req.Caller, token: req.ProgressToken(),
+		// The reader may still look at the token when the request's bytes have gone
+		// back to their pool.
+		rev: req.Revision, caller: req.Caller, token: bytes.Clone(req.ProgressToken()),
 		answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
 	}
 	if why := p.add(c); why != "" {

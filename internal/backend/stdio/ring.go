@@ -65,7 +65,9 @@ func (g *ring) fill(r io.Reader) {
 	}
 }
 
+// add keeps a line, or its beginning.
 func (g *ring) add(line []byte) {
+	line = line[:min(len(line), ringKeep)]
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.buf[g.next] = append(g.buf[g.next][:0], line...)

@@ -356,6 +356,36 @@ func TestServe_cancel(t *testing.T) {
 	}
 }
 
+// The attack: a process goes on talking of a call that its client has given up.
+// The request's memory then belongs to the next request, of anybody, and nothing
+// may look at it; run with -race.
+func TestServe_leavesTheRequestAlone(t *testing.T) {
+	t.Parallel()
+	p := dial(t, dialer(t, "2025-11-25", ""))
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		req := request(t, mcpwire.Rev20251125, "chatter", `{"n":2000}`, `{"progressToken":"first"}`)
+		s := &told{first: cancel}
+		if out := p.Serve(ctx, req, s); out.Kind != mcpwire.Failed {
+			t.Fatalf("got %+v", out)
+		}
+		for i := range req.Params {
+			req.Params[i] = 'x' // the pool's next user
+		}
+	}
+	if out := call(t, p, "echo", `{}`); out.Kind != mcpwire.Complete {
+		t.Errorf("afterwards: %+v", out)
+	}
+}
+
+// told calls first at the first notification.
+type told struct {
+	first func()
+	sink
+}
+
+func (s *told) Notify(mcpwire.Notification) { s.first() }
+
 func TestServe_badBackend(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ tool, want string }{
