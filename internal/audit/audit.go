@@ -113,6 +113,9 @@ func (r *Recorder) Call(record Record) {
 	if record.Time.IsZero() {
 		record.Time = time.Now()
 	}
+	if len(record.Target) > maxText { // a client's word: thousands may wait in the ring
+		record.Target = strings.Clone(record.Target[:maxText])
+	}
 	if !r.ring.push(&record) {
 		r.dropped.Add(1)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -232,6 +233,25 @@ func TestCall_fullRing(t *testing.T) {
 		expect(t, m, "after the jam", want...)
 		sound(t, m, audit.Report{Chains: 1, Rows: 13, Dropped: 12})
 	})
+}
+
+// The attack: calls whose target is megabytes long, thousands of which may wait
+// for being written.
+func TestCall_keepsLittleOfATarget(t *testing.T) { // not parallel: it measures memory
+	m := &memory{gate: make(chan struct{})}
+	r := start(t, m, 1024)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		r.Call(call(strings.Repeat("x", 1<<20)))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 50<<20 {
+		t.Errorf("100 records hold %d MiB", grown>>20)
+	}
+	close(m.gate)
 }
 
 func TestCall_allocatesNothing(t *testing.T) {

@@ -166,11 +166,18 @@ func (c *catalogue) add(k kind, it *item) {
 		it.exposed, it.section.backend.Name(), first.section.backend.Name()))
 }
 
+// maxTemplated is how long a URI may be to be held against templates, which takes
+// a time of length times variables.
+const maxTemplated = 4 << 10
+
 // owner finds who answers for a resource: by the lists, then by the templates.
 // ok is false where the URI is in neither.
 func (c *catalogue) owner(uri string) (*section, bool) {
 	if it, ok := c.byName[resources][uri]; ok {
 		return it.section, true
+	}
+	if len(uri) > maxTemplated {
+		return nil, false
 	}
 	for _, it := range c.lists[templates] {
 		if it.template.Match(uri) != nil {

@@ -295,6 +295,11 @@ func TestNew(t *testing.T) {
 		{remote.Config{URL: "http://169.254.169.254/latest"}, fault.Forbidden},
 		{remote.Config{URL: "http://[::ffff:169.254.169.254]/"}, fault.Forbidden},
 		{remote.Config{URL: "http://[fd00:ec2::254]/"}, fault.Forbidden},
+		{remote.Config{URL: "http://[64:ff9b::169.254.169.254]/"}, fault.Forbidden}, // NAT64
+		{remote.Config{URL: "http://[64:ff9b:1::a9fe:a9fe]/"}, fault.Forbidden},     // NAT64, local prefix
+		{remote.Config{URL: "http://[2002:a9fe:a9fe::1]/"}, fault.Forbidden},        // 6to4
+		{remote.Config{URL: "http://[::169.254.169.254]/"}, fault.Forbidden},        // IPv4-compatible
+		{remote.Config{URL: "http://[64:ff9b::192.168.1.2]/"}, ""},
 		{remote.Config{URL: "http://Metadata.Google.Internal./"}, fault.Forbidden},
 		{remote.Config{URL: "http://host/", Proxy: "socks5://x"}, fault.Invalid},
 		{remote.Config{URL: "http://host/", Bearer: secret.New("a\nb")}, fault.Invalid},
@@ -328,8 +333,10 @@ func TestMetadataByName(t *testing.T) {
 	if _, err := d.Dial(t.Context(), hello); fault.CodeOf(err) != fault.Upstream {
 		t.Errorf("an ordinary address by name: %v", err)
 	}
-	if err := remote.RefuseMetadata("169.254.169.254:80"); fault.CodeOf(err) != fault.Forbidden {
-		t.Errorf("got %v", err)
+	for _, address := range []string{"169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[64:ff9b::a9fe:a9fe]:80", "169.254.42.42:80"} {
+		if err := remote.RefuseMetadata(address); fault.CodeOf(err) != fault.Forbidden {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 	if err := remote.RefuseMetadata("192.168.1.2:80"); err != nil {
 		t.Errorf("got %v", err)

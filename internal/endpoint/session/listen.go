@@ -133,14 +133,14 @@ func filterOf(params []byte) (mcpwire.Filter, *mcpwire.Error) {
 }
 
 func urisOf(value []byte) ([]string, *mcpwire.Error) {
-	bad := mcpwire.Errorf(mcpwire.CodeInvalidParams, "resourceSubscriptions is not a list of at most %d URIs.", maxSubscriptions)
+	bad := mcpwire.Errorf(mcpwire.CodeInvalidParams, "resourceSubscriptions is not a list of at most %d URIs of at most %d bytes. Name fewer, or shorter ones.", maxSubscriptions, maxURI)
 	if value[0] != '[' {
 		return nil, bad
 	}
 	var uris []string
 	for e := range jsonscan.Elements(value) {
 		uri, ok := jsonscan.Unquote(e.Of(value))
-		if !ok || len(uris) == maxSubscriptions {
+		if !ok || len(uris) == maxSubscriptions || len(uri) > maxURI {
 			return nil, bad
 		}
 		uris = append(uris, uri)

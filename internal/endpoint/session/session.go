@@ -111,5 +111,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// maxSubscriptions bounds the resources one session may watch.
-const maxSubscriptions = 1000
+// maxSubscriptions bounds the resources one session may watch, maxURI the length
+// of each: they are kept for days.
+const (
+	maxSubscriptions = 1000
+	maxURI           = 4 << 10
+)

@@ -54,6 +54,9 @@ func (s *Session) subscribe(ctx context.Context, uri string) *mcpwire.Error {
 	if slices.Contains(s.wanted, uri) && s.watch != nil {
 		return nil
 	}
+	if len(uri) > maxURI {
+		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The URI is longer than %d bytes. Subscribe to a shorter one.", maxURI)
+	}
 	if len(s.wanted) >= maxSubscriptions {
 		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "This session has %d subscriptions already. Unsubscribe from some first.", maxSubscriptions)
 	}
@@ -130,10 +133,15 @@ func (o *outside) Notify(n mcpwire.Notification) {
 	o.out.Push(mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 }
 
-// Ask puts a question that belongs to no call, if the client has a stream open
-// to hear it.
+// Heard tells whether the client has a stream open to hear a question on.
+func (o *outside) Heard() bool {
+	st, ok := o.out.(*stream.Stream)
+	return !ok || st.Heard()
+}
+
+// Ask puts a question that belongs to no call, if the client would hear it.
 func (o *outside) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
-	if st, ok := o.out.(*stream.Stream); ok && !st.Heard() {
+	if !o.Heard() {
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 	}
 	return o.s.ask(ctx, o.out, q)

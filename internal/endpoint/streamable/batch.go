@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
@@ -13,11 +14,12 @@ import (
 )
 
 // maxBatch bounds the messages of a batch, batchParallel how many of its
-// requests run at once, heldBytes each of their answers.
+// requests run at once, heldBytes each of their answers and heldTogether all.
 const (
 	maxBatch      = 100
 	batchParallel = 8
 	heldBytes     = 8 << 20
+	heldTogether  = 32 << 20
 )
 
 // item is one request of a batch.
@@ -125,6 +127,8 @@ func (e *Endpoint) serveBatch(w http.ResponseWriter, r *http.Request, s *session
 // runBatch runs the requests of a batch and waits for all of them.
 func (e *Endpoint) runBatch(s *session.Session, x *exchange, items []*item) {
 	var wg sync.WaitGroup
+	var left atomic.Int64
+	left.Store(heldTogether)
 	slots := make(chan struct{}, batchParallel)
 	for _, it := range items {
 		slots <- struct{}{}
@@ -134,7 +138,8 @@ func (e *Endpoint) runBatch(s *session.Session, x *exchange, items []*item) {
 			if it.bad == nil {
 				o = e.table.Serve(it.ctx, s, it.req, x)
 			}
-			frame := stream.HeldAnswer(it.msg.ID, &o, heldBytes)
+			frame := stream.HeldAnswer(it.msg.ID, &o, int(max(0, min(heldBytes, left.Load()))))
+			left.Add(-int64(len(frame)))
 			o.Close()
 			x.answered(frame)
 		})

@@ -1,13 +1,16 @@
 package streamable_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
+	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/route"
 )
 
@@ -189,5 +192,52 @@ func TestRoutes(t *testing.T) {
 		if (pattern != "") != want {
 			t.Errorf("%s: pattern %q", path, pattern)
 		}
+	}
+}
+
+// The attack: a batch of calls with large results, all of which wait in memory
+// until the last has come.
+func TestBatch_heldTogether(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-03-26")
+	big := []byte(`{"x":"` + strings.Repeat("x", 7<<20) + `"}`)
+	d.hub.On("big", func(_ context.Context, req *mcpwire.Request, _ mcpwire.Sink) mcpwire.Outcome {
+		return mcpwire.Done(req.Revision, big)
+	})
+	var calls []string
+	for i := range 40 {
+		calls = append(calls, `{"jsonrpc":"2.0","id":`+strconv.Itoa(i)+`,"method":"tools/call","params":{"name":"big"}}`)
+	}
+	w := d.do("POST", "["+strings.Join(calls, ",")+"]", "Mcp-Session-Id", id)
+	if w.Body.Len() > 100<<20 || strings.Count(w.Body.String(), "larger than this connection can hold") < 20 {
+		t.Errorf("status %d, %d bytes held at once", w.Code, w.Body.Len())
+	}
+	for i := range 40 {
+		if n := strings.Count(w.Body.String(), `"id":`+strconv.Itoa(i)+","); n != 1 {
+			t.Errorf("call %d has %d answers", i, n)
+		}
+	}
+}
+
+// The attack: a valid key names subscriptions of megabytes each, which are kept
+// in memory and in the store.
+func TestSubscribe_longURI(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	id := d.initialize("2025-11-25")
+	long := "x://" + strings.Repeat("a", 1<<20)
+	w := d.do("POST", `{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"`+long+`"}}`, "Mcp-Session-Id", id)
+	if !strings.Contains(w.Body.String(), "-32602") || w.Body.Len() > 1000 {
+		t.Errorf("subscribe: %d, %d bytes", w.Code, w.Body.Len())
+	}
+	w = d.do("POST", `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["`+long+`"]},`+
+		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+		"MCP-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen")
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "-32602") || w.Body.Len() > 1000 {
+		t.Errorf("listen: %d, %d bytes", w.Code, w.Body.Len())
+	}
+	if n := len(d.hub.Watches()); n != 0 {
+		t.Errorf("%d watches", n)
 	}
 }
