@@ -23,6 +23,9 @@ var ErrBodyTooLarge = errors.New("request body over the limit")
 // pooledBody is the largest buffer that is kept for the next request.
 const pooledBody = 256 << 10
 
+// trusted is how much memory a client gets for its word that a body will be large.
+const trusted = 1 << 20
+
 var bodies = sync.Pool{New: func() any { return &Body{B: make([]byte, 0, 4<<10)} }}
 
 // ReadBody reads a body of at most max bytes. Free gives it back.
@@ -32,10 +35,11 @@ func ReadBody(r *http.Request, max int64) (*Body, error) {
 	}
 	b, _ := bodies.Get().(*Body)
 	b.B = b.B[:0]
-	if n := int(r.ContentLength); n >= cap(b.B) {
-		// One byte more than announced, so that the read that finds the end of
-		// the body does not grow the buffer.
-		b.B = make([]byte, 0, n+1)
+	// One byte more than announced, so that the read that finds the end of the body
+	// does not grow the buffer; but no more than trusted before bytes have come.
+	whole := int(r.ContentLength) + 1
+	if whole > cap(b.B) {
+		b.B = make([]byte, 0, min(whole, trusted))
 	}
 	for {
 		n, err := r.Body.Read(b.B[len(b.B):cap(b.B)])
@@ -51,9 +55,19 @@ func ReadBody(r *http.Request, max int64) (*Body, error) {
 			return nil, fmt.Errorf("read body: %w", err)
 		}
 		if len(b.B) == cap(b.B) {
-			b.B = append(b.B, 0)[:len(b.B)]
+			b.grow(whole)
 		}
 	}
+}
+
+// grow makes room: up to the whole that was announced, in steps that follow what
+// has come; by half beyond it.
+func (b *Body) grow(whole int) {
+	size := cap(b.B) + cap(b.B)/2
+	if whole > cap(b.B) {
+		size = min(4*cap(b.B), whole)
+	}
+	b.B = append(make([]byte, 0, size), b.B...)
 }
 
 // Free gives the buffer back. Nothing may point into it any more.

@@ -205,3 +205,37 @@ func TestWriteLines(t *testing.T) {
 		t.Errorf("broken: %v", err)
 	}
 }
+
+// room notes the largest piece that was asked of a reader at once.
+type room struct {
+	io.Reader
+	most int
+}
+
+func (r *room) Read(p []byte) (int, error) {
+	r.most = max(r.most, len(p))
+	return r.Reader.Read(p)
+}
+
+// The attack: many requests announce megabytes and send nothing.
+func TestReadBody_announcedIsNotSent(t *testing.T) {
+	t.Parallel()
+	broken := &room{Reader: iotest.ErrReader(errors.New("gone"))}
+	r := httptest.NewRequest("POST", "/mcp", broken)
+	r.ContentLength = 8 << 20
+	if _, err := stream.ReadBody(r, 8<<20); err == nil || broken.most > 1<<20 {
+		t.Errorf("%v; room for %d bytes was made", err, broken.most)
+	}
+	for _, n := range []int{0, 1, 4 << 10, 1<<20 - 1, 1 << 20, 5 << 20, 8 << 20} {
+		for _, length := range []int64{int64(n), -1} {
+			text := strings.Repeat("0123456789abcdef", n/16+1)[:n]
+			r := httptest.NewRequest("POST", "/mcp", strings.NewReader(text))
+			r.ContentLength = length
+			b, err := stream.ReadBody(r, 8<<20)
+			if err != nil || string(b.B) != text {
+				t.Fatalf("%d bytes, announced %d: %d bytes, %v", n, length, len(b.B), err)
+			}
+			b.Free()
+		}
+	}
+}
