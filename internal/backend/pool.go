@@ -12,10 +12,12 @@ import (
 
 // key is what callers have in common that share a session of a legacy backend:
 // the credential, so that no state crosses, and the questions they can answer,
-// since a session declares them once.
+// since a session declares them once. client is the one client that has it, where
+// each has their own.
 type key struct {
 	user, credential string
 	can              mcpwire.Capabilities
+	client           string
 }
 
 // slot is the place of one key's session. It stays while it is used, subscribed
@@ -48,13 +50,21 @@ func newPool(b *Backend) *pool { return &pool{b: b, slots: map[key]*slot{}} }
 
 // keyFor is the place of a caller. A modern caller's questions cannot be relayed
 // to a legacy backend in this version, so its session declares none.
-func keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
+func (b *Backend) keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
 	k := key{user: who.User, credential: who.Credential}
 	if caller != nil && caller.Revision.Legacy() && backend.Legacy() {
 		k.can = caller.Can
 	}
+	if d, ok := b.dialer.(PerClient); ok && d.PerClient() && caller != nil {
+		k.client = caller.Session
+	}
 	return k
 }
+
+// PerClient is a Dialer that may want a session for every client, where others
+// have one for every principal. Clients of 2026-07-28, who have no session of
+// their own and can be asked nothing, share their principal's.
+type PerClient interface{ PerClient() bool }
 
 // acquire returns the session for a caller, opening it if need be. own asks for
 // one of the principal's own where calls would do with the main session. The slot
@@ -94,7 +104,7 @@ func (b *Backend) present(ctx context.Context, caller *mcpwire.Caller) (*session
 	main, info := b.link.session, b.link.info
 	b.link.mu.Unlock()
 	b.pool.mu.Lock()
-	sl := b.pool.slots[keyFor(who, caller, info.Revision)]
+	sl := b.pool.slots[b.keyFor(who, caller, info.Revision)]
 	b.pool.mu.Unlock()
 	switch {
 	case sl != nil:
@@ -122,7 +132,7 @@ func (b *Backend) personal() bool {
 
 // take holds the slot of a caller.
 func (p *pool) take(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) (*slot, *trouble) {
-	k := keyFor(who, caller, backend)
+	k := p.b.keyFor(who, caller, backend)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sl := p.slots[k]
@@ -165,7 +175,7 @@ func (p *pool) connect(ctx context.Context, sl *slot) (*session, *trouble) {
 		hears := sl.hears
 		p.mu.Unlock()
 		if hears {
-			s.watch(p.b, sl.subs)
+			s.watch(p.b, sl.subs).Await(ctx)
 		}
 		return s, nil
 	}
@@ -181,11 +191,15 @@ func (p *pool) connect(ctx context.Context, sl *slot) (*session, *trouble) {
 		return nil, unsent(context.Cause(ctx), p.b.cfg.Timeout)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if sl.session == nil {
-		return nil, notConnected(reasonOf(sl.err))
+	s, err, hears := sl.session, sl.err, sl.hears
+	p.mu.Unlock()
+	if s == nil {
+		return nil, notConnected(reasonOf(err))
 	}
-	return sl.session, nil
+	if hears {
+		s.watch(p.b, sl.subs).Await(ctx) // what a call makes the backend say may come there
+	}
+	return s, nil
 }
 
 // attempt makes sure that one runs for the slot. The caller holds mu.

@@ -195,18 +195,22 @@ func (g *Gateway) Log(_, owner string, n mcpwire.Notification) {
 	})
 }
 
-// Ask puts a question that belongs to no call to a legacy client of its owner.
+// hearer is a sink that knows whether its client would hear a question.
+type hearer interface{ Heard() bool }
+
+// Ask puts a question that belongs to no call to the legacy client of its owner.
+// Where several would hear it, none can be told to be the right one.
 func (g *Gateway) Ask(ctx context.Context, _, owner string, q mcpwire.Question) (mcpwire.Answer, error) {
-	var who *watch
+	var candidates []*watch
 	if owner != "" {
 		g.hub.each(owner, func(w *watch) {
-			if w.caller.Revision.Legacy() && (who == nil || !w.caller.Can.None()) {
-				who = w
+			if h, ok := w.sink.(hearer); ok && h.Heard() && w.caller.Revision.Legacy() && !w.caller.Can.None() {
+				candidates = append(candidates, w)
 			}
 		})
 	}
-	if who == nil {
+	if len(candidates) != 1 {
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 	}
-	return who.sink.Ask(ctx, q)
+	return candidates[0].sink.Ask(ctx, q)
 }

@@ -184,3 +184,14 @@ func (g *Gateway) WaitToolsOf(c *Client, names ...string) {
 		return true
 	})
 }
+
+// Hangup ends the client's streams.
+func (c *Client) Hangup() {
+	c.mu.Lock()
+	all := c.streams
+	c.streams = nil
+	c.mu.Unlock()
+	for _, s := range all {
+		_ = s.Close() // that is the point
+	}
+}

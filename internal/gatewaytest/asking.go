@@ -274,6 +274,9 @@ func (f *Fake) perform(ctx context.Context, m message, p params, send func(strin
 			send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`, p.Meta.ProgressToken, i+1, a.Text))
 		}
 	case "hold":
+		if p.Meta.ProgressToken != nil { // tells that it is here
+			send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":0}}`, p.Meta.ProgressToken))
+		}
 		f.hold(ctx)
 	case "release":
 		f.Release()

@@ -34,11 +34,12 @@ type Client struct {
 	questions questions
 
 	// of the transports with one stream for all answers
-	messages string    // URL to POST to; "" for Streamable HTTP and pipes
-	pipe     io.Writer // of a client over standard input and output
-	mu       sync.Mutex // guards waiting and outside
+	messages string     // URL to POST to; "" for Streamable HTTP and pipes
+	pipe     io.Writer  // of a client over standard input and output
+	mu       sync.Mutex // guards waiting, outside and streams
 	waiting  map[string]chan []byte
 	outside  []string
+	streams  []io.Closer // that follow reads
 }
 
 // Answer is all that came back for one request.
@@ -276,6 +277,9 @@ func (c *Client) Listen(filter string) <-chan string {
 // follow reads a stream until the test ends and closes its request.
 func (c *Client) follow(body io.ReadCloser) <-chan string {
 	out := make(chan string, 1024)
+	c.mu.Lock()
+	c.streams = append(c.streams, body)
+	c.mu.Unlock()
 	var done sync.WaitGroup
 	done.Go(func() {
 		defer close(out)

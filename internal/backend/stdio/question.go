@@ -2,6 +2,7 @@ package stdio
 
 import (
 	"bytes"
+	"errors"
 
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -22,22 +23,28 @@ func (p *peer) request(m mcpwire.Message) {
 	}
 }
 
-// question routes a question to the one call it can come from. Without a call it
-// is for the client that watches its own process; of a shared process, or with
-// several calls, nobody can tell whom it is for.
+// question routes a question to the call it comes from. Without a call it is for
+// the client that watches its own process; of a shared process, or with calls of
+// several clients, nobody can tell whom it is for.
 func (p *peer) question(m mcpwire.Message) {
 	q := mcpwire.Question{Revision: p.info.Revision, Method: m.Method, Params: bytes.Clone(m.Params)}
 	id := bytes.Clone(m.ID)
-	var to *ear
-	if c, n := p.only(); n == 1 && c.caller != nil && canAnswer(c.caller, q) {
-		to = &c.ear
-	} else if w := p.latest(); n == 0 && w != nil && p.cfg.Interactive {
-		to = &w.ear
+	c, n := p.cause()
+	switch {
+	case c != nil && !canAnswer(c.caller, q):
+		p.refuse(id, errCannotAnswer)
+		return
+	case c != nil && p.ask(id, q, &c.ear):
+		return
+	case n == 0 && p.cfg.Interactive:
+		if w := p.latest(); w != nil && p.ask(id, q, &w.ear) {
+			return
+		}
 	}
-	if to == nil || !p.ask(id, q, to) {
-		p.decline(id, q.Method)
-	}
+	p.decline(id, q.Method)
 }
+
+var errCannotAnswer = mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The client of this call cannot answer this.")
 
 // ask hands a question on and the answer back. It tells whether it could.
 func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
@@ -51,6 +58,8 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 		delete(p.asking, string(id))
 		p.mu.Unlock()
 		switch {
+		case errors.Is(err, mcpwire.ErrCannotAsk):
+			p.refuse(id, errCannotAnswer)
 		case err != nil:
 			p.decline(id, q.Method)
 		case answer.Err != nil:

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 
 	"drawbridge/internal/backend"
@@ -197,16 +198,16 @@ func (p *peer) progress(n mcpwire.Notification) {
 	c.notify(n)
 }
 
-// only is the one call in flight, or nil; n is how many there are.
-func (p *peer) only() (c *call, n int) {
+// cause is the client's call that makes the process ask or log, or nil where
+// that cannot be told; n is how many calls of clients are in flight.
+func (p *peer) cause() (c *call, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.calls) != 1 {
-		return nil, len(p.calls)
+	c, n, ok := backend.Cause(maps.All(p.calls), func(c *call) *mcpwire.Caller { return c.caller })
+	if !ok {
+		return nil, n
 	}
-	for _, c = range p.calls {
-	}
-	return c, 1
+	return c, n
 }
 
 // logged gives a log message to the call that must have caused it, if there is
@@ -214,7 +215,7 @@ func (p *peer) only() (c *call, n int) {
 // one client: of a shared process it may tell one of another's calls, so it goes
 // to the lines that admins see.
 func (p *peer) logged(n mcpwire.Notification) {
-	c, _ := p.only()
+	c, _ := p.cause()
 	switch {
 	case c == nil && p.cfg.Interactive:
 		p.outside(n)

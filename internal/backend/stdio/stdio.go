@@ -86,6 +86,9 @@ func New(log *slog.Logger, cfg Config) *Dialer {
 // Shared is true unless each client gets an own process.
 func (d *Dialer) Shared() bool { return !d.cfg.Interactive }
 
+// PerClient is true when each client gets an own process.
+func (d *Dialer) PerClient() bool { return d.cfg.Interactive }
+
 // Stderr is the last lines that processes of the command wrote to standard error,
 // without known secrets. They are kept when a process ends: they often say why.
 func (d *Dialer) Stderr() []string { return d.stderr.lines() }

@@ -20,6 +20,7 @@ func yes(context.Context, mcpwire.Question) (mcpwire.Answer, error) {
 func TestQuestion_toTheOnlyCall(t *testing.T) {
 	t.Parallel()
 	p := dial(t, dialer(t, "2025-11-25", ""))
+	const cannot = `{"answer":{"code":-32601,"message":"The client of this call cannot answer this."}}`
 	for _, tt := range []struct {
 		name, method string
 		can          mcpwire.Capabilities
@@ -32,10 +33,10 @@ func TestQuestion_toTheOnlyCall(t *testing.T) {
 		{"the client answers with an error", "elicitation/create", everything, func(context.Context, mcpwire.Question) (mcpwire.Answer, error) {
 			return mcpwire.Answer{Err: mcpwire.Errorf(-1, "no")}, nil
 		}, `{"answer":{"code":-1,"message":"no"}}`},
-		{"cannot elicit", "elicitation/create", mcpwire.Capabilities{}, yes, `{"answer":{"action":"cancel"}}`},
-		{"cannot sample", "sampling/createMessage", mcpwire.Capabilities{}, yes, `{"answer":{"code":-1,"message":"User rejected sampling request"}}`},
-		{"has no roots", "roots/list", mcpwire.Capabilities{}, yes, `{"answer":{"roots":[]}}`},
-		{"gone", "elicitation/create", everything, nil, `{"answer":{"action":"cancel"}}`},
+		{"cannot elicit", "elicitation/create", mcpwire.Capabilities{}, yes, cannot},
+		{"cannot sample", "sampling/createMessage", mcpwire.Capabilities{}, yes, cannot},
+		{"has no roots", "roots/list", mcpwire.Capabilities{}, yes, cannot},
+		{"gone", "elicitation/create", everything, nil, cannot},
 	} {
 		req := request(t, mcpwire.Rev20251125, "ask", `{"text":"`+tt.method+`"}`, `{}`)
 		req.Caller.Can = tt.can

@@ -96,7 +96,7 @@ func (w *Watcher) begin(ctx context.Context, uri string) error {
 		}
 		return nil
 	}
-	w.await(ctx)
+	w.Await(ctx)
 	if err := w.cfg.Request(ctx, mcpwire.MethodSubscribe, uri); err != nil {
 		return err
 	}
@@ -104,9 +104,14 @@ func (w *Watcher) begin(ctx context.Context, uri string) error {
 	return nil
 }
 
-// await waits a little for the first Watch, so that no update falls between it and
-// a subscription.
-func (w *Watcher) await(ctx context.Context) {
+// Await waits a little for the first Watch, so that nothing that the backend says
+// on it falls between: updates after a subscription, questions after a call.
+func (w *Watcher) Await(ctx context.Context) {
+	select {
+	case <-w.up:
+		return
+	default:
+	}
 	timer := time.NewTimer(firstTime)
 	defer timer.Stop()
 	select {

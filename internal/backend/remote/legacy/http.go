@@ -140,7 +140,7 @@ func (p *HTTP) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 
 // call is Serve without what the session remembers of it.
 func (p *HTTP) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	c := &call{Call: p.l.NewCall(req, sink), ctx: ctx}
+	c := newCall(ctx, p.l, req, sink)
 	p.begin(c)
 	a, sent, err := p.exchange(ctx, c, req)
 	p.end(c)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
+	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/line"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -14,6 +16,7 @@ import (
 // call is one request on its way, or the session's Watch.
 type call struct {
 	line.Call
+	caller *mcpwire.Caller
 
 	// ctx is the call's own: questions that come in on another stream than the
 	// call's have to end with it.
@@ -23,9 +26,13 @@ type call struct {
 	used    sync.WaitGroup     // uses of Sink by others than the call's goroutine
 }
 
+func newCall(ctx context.Context, l *line.Line, req *mcpwire.Request, sink mcpwire.Sink) *call {
+	return &call{Call: l.NewCall(req, sink), caller: req.Caller, ctx: ctx}
+}
+
 // router knows the calls that run in a session and brings what the backend says to
 // the one it belongs to: progress by its token, questions by the stream they came
-// on or, where a stream is nobody's, to the only call that runs. What belongs to
+// on or, where a stream is nobody's, to the call that must have caused it. What belongs to
 // no call goes to the session's Watch.
 type router struct {
 	l    *line.Line
@@ -113,17 +120,27 @@ func (r *router) owner(m *mcpwire.Message) *call {
 	case isChange(m.Method):
 		c = r.watch
 	default:
-		c = r.watch
-		if len(r.calls) == 1 {
-			for _, only := range r.calls {
-				c = only
-			}
-		}
+		c = r.cause(m.IsRequest())
 	}
 	if c != nil {
 		c.used.Add(1)
 	}
 	return c
+}
+
+// cause is the call that a message without a mark of its own belongs to. Without
+// any it is the Watch's. With those of several clients nobody can tell: a question
+// must not be put to the wrong one; a log message is for all who use the session.
+// The caller holds mu.
+func (r *router) cause(question bool) *call {
+	c, n, ok := backend.Cause(maps.All(r.calls), func(c *call) *mcpwire.Caller { return c.caller })
+	switch {
+	case ok:
+		return c
+	case n > 1 && question:
+		return nil
+	}
+	return r.watch
 }
 
 // isChange tells the notifications that never belong to a call.

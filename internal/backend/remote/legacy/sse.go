@@ -95,7 +95,7 @@ func (p *SSE) introduce(ctx context.Context, hello backend.Hello) error {
 	req := &mcpwire.Request{Method: mcpwire.MethodInitialize, Revision: mcpwire.LatestLegacy, Params: p.l.InitializeParams(hello)}
 	ctx, end := context.WithTimeout(ctx, p.l.Handshake)
 	defer end()
-	a, _, err := p.exchange(ctx, &call{Call: p.l.NewCall(req, nobody{}), ctx: ctx}, req)
+	a, _, err := p.exchange(ctx, newCall(ctx, p.l, req, nobody{}), req)
 	switch {
 	case err != nil:
 		return err
@@ -211,7 +211,7 @@ func (p *SSE) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink
 }
 
 func (p *SSE) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	c := &call{Call: p.l.NewCall(req, sink), ctx: ctx}
+	c := newCall(ctx, p.l, req, sink)
 	a, sent, err := p.exchange(ctx, c, req)
 	switch {
 	case err != nil:

@@ -1,0 +1,30 @@
+package backend
+
+import (
+	"iter"
+
+	"drawbridge/internal/mcpwire"
+)
+
+// Cause finds, among the calls by id that run in one upstream session, the one
+// that a question or log message without a mark of its own belongs to: the only
+// call, or the latest where all are one client's. ok is false where nobody can
+// tell. n counts the calls of clients; the gateway's own ask nothing.
+func Cause[C any](calls iter.Seq2[int64, C], callerOf func(C) *mcpwire.Caller) (cause C, n int, ok bool) {
+	var latest int64
+	client, one := "", true
+	for id, c := range calls {
+		caller := callerOf(c)
+		if caller == nil || caller.Revision == "" {
+			continue
+		}
+		if n++; n == 1 {
+			client = caller.Session
+		}
+		one = one && caller.Session == client
+		if id > latest {
+			latest, cause = id, c
+		}
+	}
+	return cause, n, n == 1 || n > 1 && one && client != ""
+}
