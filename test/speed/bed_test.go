@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,9 +161,10 @@ var (
 
 // compare runs one load over every target and gives the rows by target, and the
 // whole answer of mcpbench.
-func (b *bed) compare(tb testing.TB, l load, rounds int, duration string) (map[string]row, json.RawMessage) {
+// amount is mcpbench's --duration or --requests.
+func (b *bed) compare(tb testing.TB, l load, rounds int, amount ...string) (map[string]row, json.RawMessage) {
 	tb.Helper()
-	args := append([]string{"compare", "--json", "--rounds", strconv.Itoa(rounds), "--duration", duration}, l.args...)
+	args := slices.Concat([]string{"compare", "--json", "--rounds", strconv.Itoa(rounds)}, amount, l.args)
 	args = append(args, "--direct", b.direct.spec())
 	var more []string
 	if l.tool != "" {

@@ -47,6 +47,10 @@ type outcome struct {
 	Rows    []row  `json:"rows,omitempty"`
 	Gates   []gate `json:"gates"`
 	Nginx   bool   `json:"nginx"`
+	// What it was measured with: one outcome may be recorded anew without the others.
+	Commit string `json:"commit"`
+	Go     string `json:"go"`
+	CPUs   int    `json:"cpus"`
 }
 
 // settle reports the gates to the benchmark and fails it where one is broken.
@@ -68,7 +72,7 @@ func settle(b *testing.B, o outcome) {
 func measure(b *testing.B, on *bed, l load, gates func(map[string]row) []gate) {
 	b.Helper()
 	for b.Loop() {
-		rows, _ := on.compare(b, l, *rounds, *each)
+		rows, _ := on.compare(b, l, *rounds, "--duration", *each)
 		o := outcome{Name: l.name, Gates: gates(rows), Nginx: on.nginx != nil,
 			Command: strings.Join(append([]string{"compare", "--rounds", fmt.Sprint(*rounds), "--duration", *each}, l.args...), " ")}
 		for _, name := range []string{"direct", "nginx", "hop", "fixed", "drawbridge"} {
@@ -168,9 +172,6 @@ func residentMB(b *testing.B, pid int) float64 {
 
 // results is bench/results.json.
 type results struct {
-	Commit   string    `json:"commit"`
-	Go       string    `json:"go"`
-	CPUs     int       `json:"cpus"`
 	Outcomes []outcome `json:"outcomes"`
 }
 
@@ -185,10 +186,8 @@ func record(b *testing.B, o outcome) {
 			b.Fatal(err)
 		}
 	}
-	all.Go, all.CPUs = runtime.Version(), runtime.NumCPU()
-	if out, err := exec.Command("git", "-C", root, "rev-parse", "--short", "HEAD").Output(); err == nil {
-		all.Commit = strings.TrimSpace(string(out))
-	}
+	o.Go, o.CPUs = runtime.Version(), runtime.NumCPU()
+	o.Commit = commit(b, root)
 	if i := slices.IndexFunc(all.Outcomes, func(x outcome) bool { return x.Name == o.Name }); i >= 0 {
 		all.Outcomes[i] = o
 	} else {
@@ -204,4 +203,18 @@ func record(b *testing.B, o outcome) {
 	if err := writePage(filepath.Join(root, "docs", "reference", "measurements.md"), all); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// commit names what was measured, and tells if its sources were changed since.
+func commit(b *testing.B, root string) string {
+	b.Helper()
+	out, err := exec.Command("git", "-C", root, "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		b.Fatalf("name the commit: %v", err)
+	}
+	name := strings.TrimSpace(string(out))
+	if exec.Command("git", "-C", root, "diff", "--quiet", "HEAD", "--", "*.go", "go.mod").Run() != nil {
+		name += " (changed)"
+	}
+	return name
 }
