@@ -15,7 +15,8 @@ type Config struct {
 	Concurrency int // calls that run at once; default 16, 8 for stdio
 	Queue       int // calls that may wait for their turn; default 512
 
-	Timeout        time.Duration // whole life of a call; default 120 s
+	Timeout        time.Duration // life of a call, without the time that people think; default 120 s
+	AskTimeout     time.Duration // how long a person may think about a question in the middle of a call; default 10 min
 	ConnectTimeout time.Duration // how long a call waits for a connection; default 5 s, 10 s for stdio
 	DialTimeout    time.Duration // one handshake; default 30 s
 
@@ -31,6 +32,7 @@ func (c Config) withDefaults() Config {
 	c.Concurrency = cmp.Or(c.Concurrency, calls)
 	c.Queue = cmp.Or(c.Queue, 512)
 	c.Timeout = cmp.Or(c.Timeout, 120*time.Second)
+	c.AskTimeout = cmp.Or(c.AskTimeout, 10*time.Minute)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, connect)
 	c.DialTimeout = cmp.Or(c.DialTimeout, 30*time.Second)
 	c.SessionIdle = cmp.Or(c.SessionIdle, 10*time.Minute)

@@ -92,7 +92,17 @@ func (o *outside) take(n mcpwire.Notification, lists bool) bool {
 // what concerns everybody; that must not go to the one caller.
 type callSink struct {
 	mcpwire.Sink
-	outside *outside
+	outside outside
+	clock   *clock
+}
+
+// Ask waits for a person, but not for ever.
+func (s *callSink) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
+	s.clock.stop()
+	defer s.clock.start()
+	ctx, cancel := context.WithTimeout(ctx, s.outside.b.cfg.AskTimeout)
+	defer cancel()
+	return s.Sink.Ask(ctx, q)
 }
 
 func (s *callSink) Notify(n mcpwire.Notification) {

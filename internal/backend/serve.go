@@ -11,8 +11,8 @@ import (
 // is in ctx. A call is sent at most once, and it always ends: with the backend's
 // answer, or with what went wrong and whether anything was run.
 func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	ctx, end := b.limit(ctx)
-	out, held := b.serve(ctx, req, sink)
+	ctx, clock, end := b.limit(ctx)
+	out, held := b.serve(ctx, req, &callSink{Sink: sink, clock: clock})
 	if out.Result.Rest != nil {
 		// The result is still on its way; its reader ends the call.
 		out.Result.Rest = &tail{RestReader: out.Result.Rest, end: func() { held.release(); end() }}
@@ -24,10 +24,10 @@ func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 }
 
 // limit gives a call its time, and its end when the backend is stopped.
-func (b *Backend) limit(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, errTimeout)
+func (b *Backend) limit(ctx context.Context) (context.Context, *clock, func()) {
+	ctx, clock, cancel := withClock(ctx, b.cfg.Timeout)
 	detach := context.AfterFunc(b.base, cancel)
-	return ctx, func() {
+	return ctx, clock, func() {
 		detach()
 		cancel()
 	}
@@ -46,7 +46,7 @@ func (h hold) release() {
 	}
 }
 
-func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) (mcpwire.Outcome, hold) {
+func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSink) (mcpwire.Outcome, hold) {
 	if err := b.gate.enter(ctx); err != nil {
 		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method), hold{}
 	}
@@ -57,11 +57,12 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 	}
 	held.slot = sl
 	start := time.Now()
-	out := s.peer.Serve(ctx, req, &callSink{Sink: sink, outside: &outside{b: b, owner: s.owner}})
+	sink.outside = outside{b: b, owner: s.owner}
+	out := s.peer.Serve(ctx, req, sink)
 	if !isBroken(s.info.Transport, &out) {
 		b.link.report(false)
 		s.served.Store(true)
-		b.latency.add(time.Since(start))
+		b.latency.add(time.Since(start) - sink.clock.questions())
 		return out, held
 	}
 	cause := b.cause(ctx, context.Cause(ctx))

@@ -42,6 +42,65 @@ func TestServe_deadline(t *testing.T) {
 	})
 }
 
+// person answers after a while, or never.
+type person struct {
+	deaf
+	thinks time.Duration
+}
+
+func (p *person) Ask(ctx context.Context, _ mcpwire.Question) (mcpwire.Answer, error) {
+	select {
+	case <-time.After(p.thinks):
+		return mcpwire.Answer{Result: []byte(`{"action":"accept"}`)}, nil
+	case <-ctx.Done():
+		return mcpwire.Answer{}, ctx.Err()
+	}
+}
+
+// A call's time is the backend's: it does not run while people think, who have
+// their own.
+func TestServe_deadlineWaitsForPeople(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		thinks, runs time.Duration
+		want         string
+		lasts        time.Duration
+	}{
+		{"a slow person", 5 * time.Minute, 119 * time.Second, `"accept"`, 5*time.Minute + 119*time.Second},
+		{"a slow person and a slow backend", 5 * time.Minute, 121 * time.Second, "no answer within 2m0s", 7 * time.Minute},
+		{"nobody there", time.Hour, time.Second, `"none"`, 10*time.Minute + time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asking := func(ctx context.Context, _ *fakePeer, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+					if req.Method != mcpwire.MethodToolsCall {
+						return mcpwire.Done(mcpwire.Rev20251125, []byte(`{}`))
+					}
+					a, err := sink.Ask(ctx, mcpwire.Question{Method: mcpwire.MethodElicit})
+					select {
+					case <-time.After(tt.runs):
+					case <-ctx.Done():
+						return backend.Broken("the call was cancelled")
+					}
+					if err != nil {
+						a.Result = []byte(`{"action":"none"}`)
+					}
+					return mcpwire.Done(mcpwire.Rev20251125, a.Result)
+				}
+				b, _ := start(t, &fakeDialer{shared: true, info: legacyInfo, serve: asking}, backend.Config{})
+				defer b.Stop(t.Context())
+				before := time.Now()
+				out := b.Serve(as(t, "ann"), toolCall(t), &person{thinks: tt.thinks})
+				if text := string(out.Result.Bytes); !strings.Contains(text, tt.want) || time.Since(before) != tt.lasts {
+					t.Errorf("after %s: %s", time.Since(before), text)
+				}
+			})
+		})
+	}
+}
+
 func TestServe_boundsWhatRunsAndWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,9 @@ package session
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
+	"time"
 
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -22,14 +24,38 @@ func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpw
 	}
 	defer s.forget(id)
 	out.Push(mcpwire.AppendRequest(nil, []byte(id), q.Method, q.Params))
-	select {
-	case a := <-answer:
-		return a, nil
-	case <-ctx.Done():
-		params := append(append([]byte(`{"requestId":`), id...), `,"reason":"no longer needed"}`...)
-		out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodCancelled, params))
-		return mcpwire.Answer{}, context.Cause(ctx)
+	look := time.NewTicker(s.d.cfg.ResumeFor / 8)
+	defer look.Stop()
+	heard := time.Now()
+	for {
+		select {
+		case a := <-answer:
+			return a, nil
+		case <-ctx.Done():
+			withdraw(out, id)
+			return mcpwire.Answer{}, context.Cause(ctx)
+		case <-look.C:
+			if h, ok := out.(hearer); !ok || h.Heard() {
+				heard = time.Now()
+			} else if time.Since(heard) >= s.d.cfg.ResumeFor {
+				withdraw(out, id)
+				return mcpwire.Answer{}, errUnheard
+			}
+		}
 	}
+}
+
+// hearer is an Outlet that knows whether its client is there to read.
+type hearer interface{ Heard() bool }
+
+// errUnheard is why a question is given up whose client has gone and not come
+// back to resume its stream.
+var errUnheard = errors.New("the client has gone")
+
+// withdraw tells the client that a question needs no answer any more.
+func withdraw(out Outlet, id string) {
+	params := append(append([]byte(`{"requestId":`), id...), `,"reason":"no longer needed"}`...)
+	out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodCancelled, params))
 }
 
 // canAnswer tells whether the client declared that it can answer the question,

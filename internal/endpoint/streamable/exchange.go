@@ -66,6 +66,13 @@ func (x *exchange) Push(frame []byte) {
 	}
 }
 
+// Heard tells whether the client still reads the answer.
+func (x *exchange) Heard() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.state != streaming || x.stream.Heard()
+}
+
 // quiet makes an event stream of an exchange that says nothing.
 func (x *exchange) quiet() {
 	x.mu.Lock()

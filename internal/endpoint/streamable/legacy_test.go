@@ -391,6 +391,51 @@ func TestAsk(t *testing.T) {
 	})
 }
 
+// A client that goes away may come back to its stream and answer; when the time
+// for that is over, nobody waits for it any more.
+func TestAsk_clientGoesAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		id := d.initialize("2025-11-25", `{"roots":{}}`)
+		got := make(chan string, 1)
+		d.hub.On("asks", func(ctx context.Context, _ *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+			a, err := sink.Ask(ctx, mcpwire.Question{Method: mcpwire.MethodRootsList})
+			got <- fmt.Sprintf("%s %v", a.Result, err)
+			return mcpwire.Fail(mcpwire.Errorf(1, "over"))
+		})
+		leave := func() (askID, eventID string) {
+			l := d.open(alice, "POST", call(`"name":"asks"`), "Mcp-Session-Id", id)
+			ev, eventID := l.event(t)
+			var q struct{ ID json.RawMessage }
+			if err := json.Unmarshal([]byte(ev), &q); err != nil {
+				t.Fatal(err)
+			}
+			l.cancel()
+			return string(q.ID), eventID
+		}
+
+		askID, eventID := leave()
+		time.Sleep(time.Minute)
+		back := d.open(alice, "GET", "", "Mcp-Session-Id", id, "Last-Event-ID", eventID)
+		time.Sleep(time.Hour) // a person may take their time
+		d.do("POST", `{"jsonrpc":"2.0","id":`+askID+`,"result":{"roots":[]}}`, "Mcp-Session-Id", id)
+		if a := <-got; a != `{"roots":[]} <nil>` {
+			t.Errorf("after coming back: %s", a)
+		}
+		<-back.done
+
+		leave()
+		before := time.Now()
+		if a := <-got; !strings.Contains(a, "the client has gone") {
+			t.Errorf("after going away: %s", a)
+		}
+		if d := time.Since(before); d < 2*time.Minute || d > 3*time.Minute {
+			t.Errorf("waited %s", d)
+		}
+	})
+}
+
 // What a backend asks outside of any call goes to the GET stream, or nowhere.
 func TestAsk_outsideOfCalls(t *testing.T) {
 	t.Parallel()
