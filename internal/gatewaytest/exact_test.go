@@ -9,7 +9,10 @@ import (
 	"drawbridge/internal/gatewaytest"
 )
 
-func TestMain(m *testing.M) { gatewaytest.Main(m) }
+func TestMain(m *testing.M) {
+	gatewaytest.PlayRogue()
+	gatewaytest.Main(m)
+}
 
 // The payload on which gateways made of SDKs lose data (protocol reference 1.3):
 // unknown members at every level, key order, integers beyond 2^53, 1.0, spaces,
