@@ -48,6 +48,7 @@ var singular = [kinds]string{"tool", "prompt", "resource", "resource template"}
 func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	it, ok := g.current.Load().byName[k][req.Target]
 	if !ok {
+		g.deny(ctx, "", req)
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
 	}
 	if len(it.headers) > 0 && req.ParamHeaders != nil {
@@ -154,9 +155,11 @@ func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request,
 	if req.HasRetryState {
 		st, err := g.seal.openFor(req, p.Owner(), g.deps.Now())
 		if err != nil {
+			g.deny(ctx, name, req)
 			return mcpwire.Fail(err)
 		}
 		if st.Backend != name {
+			g.deny(ctx, name, req)
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "The requestState belongs to another backend. Send the call again from the start."))
 		}
 		req.RetryState, req.HasRetryState = st.Inner, st.Has

@@ -453,3 +453,24 @@ func TestAudit_destructiveCallsNeedTheirRowFirst(t *testing.T) {
 		}
 	})
 }
+
+// The attack: a stolen key is used to try what tools there are, and somebody
+// else's requestState; none of it reaches a backend, so nothing would show it.
+func TestAudit_refusedCallsAreRecorded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, r := newFake("a", "read"), &recorder{}
+		g := newAudited(t, r, gateway.Config{}, &memShelf{}, gateway.Member{Backend: a})
+		synctest.Wait()
+		ask(t, g, modern, "u", "tools/call", `{"name":"ssh_exec"}`)
+		ask(t, g, modern, "u", "tools/call", `{"name":"read","requestState":"forged"}`)
+		if len(a.calls) != 0 || len(r.rows) != 2 {
+			t.Fatalf("%d calls, rows %+v", len(a.calls), r.rows)
+		}
+		for i, target := range []string{"ssh_exec", "read"} {
+			if row := r.rows[i]; row.Decision != account.Denied || row.Target != target || row.User == "" {
+				t.Errorf("row %d: %+v", i, row)
+			}
+		}
+	})
+}

@@ -36,6 +36,16 @@ func (g *Gateway) begin(ctx context.Context, p account.Principal, backend string
 	return n, nil
 }
 
+// deny records a call that was refused before it reached a backend.
+func (g *Gateway) deny(ctx context.Context, backend string, req *mcpwire.Request) {
+	p, _ := account.PrincipalFrom(ctx)
+	g.deps.Recorder.Call(account.Record{
+		Time: g.deps.Now(), User: p.User, Credential: p.Credential, Client: p.Client,
+		Backend: backend, Method: req.Method, Target: req.Target,
+		Decision: account.Denied, Outcome: account.Failed, SizeIn: int64(len(req.Params)),
+	})
+}
+
 // end closes the record.
 func (n *note) end(ctx context.Context, out *mcpwire.Outcome) {
 	outcome, size := outcomeOf(out), int64(len(out.Result.Bytes))
