@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // cleanups undo what a start did, last first.
@@ -21,9 +22,9 @@ func (c *cleanups) add(name string, run func(ctx context.Context) error) {
 // run runs every cleanup, whatever the others say, and forgets them.
 func (c *cleanups) run(ctx context.Context) error {
 	var errs []error
-	for i := len(*c) - 1; i >= 0; i-- {
-		if err := (*c)[i].run(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", (*c)[i].name, err))
+	for _, one := range slices.Backward(*c) {
+		if err := one.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", one.name, err))
 		}
 	}
 	*c = nil

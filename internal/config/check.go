@@ -89,8 +89,7 @@ func (l *loader) failed(path string) bool {
 func (l *loader) checkListen(listen string) {
 	host, port, err := net.SplitHostPort(listen)
 	if err == nil {
-		if n, perr := strconv.Atoi(port); perr != nil || n < 0 || n > 65535 {
-			err = perr
+		if n, bad := strconv.Atoi(port); bad != nil || n < 0 || n > 65535 {
 			l.bad("listen", "%q has no port between 0 and 65535; write for example 127.0.0.1:4444", listen)
 			return
 		}

@@ -187,9 +187,9 @@ func describe(docs map[string]string, typ reflect.Type, key string, f reflect.St
 }
 
 func eachSetting(typ reflect.Type, f func(key string, field reflect.StructField)) {
-	for i := range typ.NumField() {
-		if key := typ.Field(i).Tag.Get("json"); key != "" && key != "-" {
-			f(key, typ.Field(i))
+	for field := range typ.Fields() {
+		if key := field.Tag.Get("json"); key != "" && key != "-" {
+			f(key, field)
 		}
 	}
 }

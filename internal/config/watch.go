@@ -51,7 +51,7 @@ func Watch(log *slog.Logger, c *Config) (*Watcher, error) {
 // Run calls changed each time the content of one of the files has changed, until
 // ctx ends. Calls of changed never overlap.
 func (w *Watcher) Run(ctx context.Context, changed func()) {
-	defer w.w.Close() //nolint:errcheck // nothing is left to lose
+	defer w.w.Close()
 	quiet := time.NewTimer(settle)
 	defer quiet.Stop()
 	for {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"strings"
 )
 
@@ -92,5 +91,3 @@ func cors(w http.ResponseWriter, r *http.Request, origin string) bool {
 	w.WriteHeader(http.StatusNoContent)
 	return true
 }
-
-func stack() string { return string(debug.Stack()) }

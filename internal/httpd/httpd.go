@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,11 +179,11 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if v == nil {
 		return
 	}
-	if v == http.ErrAbortHandler {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v) // the way to cut a connection whose answer went wrong midway
 	}
 	id := s.requestID()
-	s.log.Error("handler panicked", "request_id", id, "path", r.URL.Path, "panic", v, "stack", stack())
+	s.log.Error("handler panicked", "request_id", id, "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
 	w.Header().Set("X-Request-Id", id)
 	http.Error(w, fault.PublicInternal, http.StatusInternalServerError)
 }

@@ -113,7 +113,7 @@ func (t serverTx) Exec(ctx context.Context, query string, args ...any) (int64, e
 }
 
 func (t serverTx) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
-	rows, err := t.tx.QueryContext(ctx, query, args...)
+	rows, err := t.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller walks them and asks
 	if err != nil {
 		return nil, err // not rows: a nil *sql.Rows in a Rows is not nil
 	}

@@ -210,7 +210,7 @@ func eachEraPeers(t *testing.T, on func(w http.ResponseWriter, r *http.Request, 
 			}
 		})
 		go func() {
-			for range f.posts { //nolint:revive // the fake waits for its reader; ends with the test's process
+			for range f.posts { // the fake waits for its reader; ends with the test's process
 			}
 		}()
 		test(t, []backend.Peer{dial(t, dialer(t, f.URL+"/sse", isSSE), mcpwire.Capabilities{})})

@@ -141,7 +141,6 @@ type fake struct {
 	calls    atomic.Int64 // tools/call requests seen
 	version  string
 	caps     string
-	known    func(session string) bool // nil: the latest one only
 }
 
 // newFake starts a fake. on is called for every message that is not part of the
@@ -157,13 +156,13 @@ func newFake(t testing.TB, on func(f *fake, w http.ResponseWriter, r *http.Reque
 				return
 			}
 		}
-		switch {
-		case m.Method == "server/discover":
+		switch m.Method {
+		case "server/discover":
 			http.Error(w, "Bad Request: no valid session", http.StatusBadRequest)
-		case m.Method == "initialize":
+		case "initialize":
 			w.Header().Set("Mcp-Session-Id", fmt.Sprintf("s%d", f.sessions.Add(1)))
 			reply(w, m.ID, `{"protocolVersion":"`+f.version+`","capabilities":`+f.caps+`,"serverInfo":{"name":"fake","version":"1"}}`)
-		case m.Method == "notifications/initialized":
+		case "notifications/initialized":
 			w.WriteHeader(http.StatusAccepted)
 		default:
 			if m.Method == "tools/call" {

@@ -107,7 +107,7 @@ func (d *Dialer) Close() { d.http.Close() }
 func commonHeader(cfg Config) ([]byte, error) {
 	h, _ := rawhttp.AppendField(nil, "User-Agent", "drawbridge")
 	h, _ = rawhttp.AppendField(h, "Accept-Encoding", "identity")
-	ok := true
+	var ok bool
 	for _, name := range slices.Sorted(maps.Keys(cfg.Headers)) {
 		if reserved(name) || !cfg.Bearer.Empty() && strings.EqualFold(name, "Authorization") {
 			return nil, fault.New(fault.Invalid, "The header %q of backend %s cannot be set: Drawbridge writes it itself. Remove it from headers.", name, cfg.Name)

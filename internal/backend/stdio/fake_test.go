@@ -43,7 +43,6 @@ type fakeServer struct {
 	waiting   map[string]chan json.RawMessage
 	cancelled []string
 	level     string
-	uris      []string
 	listens   map[string]bool
 	answer    chan string
 }

@@ -256,7 +256,7 @@ func TestCycles_kill(t *testing.T) { // not parallel: it counts what the whole t
 	})
 	seen := map[int]bool{}
 	for range rounds(3, 50) {
-		pid := alivePid(t, ctx, a, victim)
+		pid := alivePid(ctx, t, a, victim)
 		if seen[pid] {
 			t.Fatalf("process %d was killed before", pid)
 		}
@@ -265,7 +265,7 @@ func TestCycles_kill(t *testing.T) { // not parallel: it counts what the whole t
 			t.Fatal(err)
 		}
 	}
-	alivePid(t, ctx, a, victim)
+	alivePid(ctx, t, a, victim)
 	if s := a.Status(); s.Restarts != int64(len(seen)) {
 		t.Errorf("status = %+v after %d kills", s, len(seen))
 	}
@@ -282,7 +282,7 @@ func TestCycles_kill(t *testing.T) { // not parallel: it counts what the whole t
 }
 
 // alivePid calls until the backend answers; every answer in between must be at once.
-func alivePid(t *testing.T, ctx context.Context, b *backend.Backend, s states) int {
+func alivePid(ctx context.Context, t *testing.T, b *backend.Backend, s states) int {
 	t.Helper()
 	give := time.NewTimer(30 * time.Second)
 	defer give.Stop()

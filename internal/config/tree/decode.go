@@ -223,7 +223,7 @@ func setScalar(v reflect.Value, text string) string {
 		}
 		return ""
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
 			return err.Error()
 		}

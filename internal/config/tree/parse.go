@@ -18,7 +18,7 @@ import (
 const (
 	maxFile  = 1 << 20
 	maxDepth = 32
-	maxNodes = 100_000 // counted after aliases are followed
+	maxNodes = 20_000 // counted after aliases are followed
 )
 
 // Parse reads a configuration file. Both formats end in the same nodes; JSON is
@@ -117,8 +117,7 @@ func (p *parser) yamlFault(err error) {
 	if err.Error() == "EOF" {
 		return // an empty file sets nothing
 	}
-	var le *yaml.LoadError
-	if errors.As(err, &le) {
+	if le, ok := errors.AsType[*yaml.LoadError](err); ok {
 		p.failf(p.at(le.Mark.Line, le.Mark.Column), "is not valid YAML: %s; check the indentation and the quotes near here", le.Message)
 		return
 	}

@@ -136,8 +136,8 @@ func (s *Session) Resume(eventID string) (st *stream.Stream, after uint64, ok bo
 // prune forgets streams of calls that ended long ago or hold too much together.
 func (s *Session) prune(now time.Time) {
 	budget := 4 * s.d.cfg.RingBytes
-	for i := len(s.streams) - 1; i >= 0; i-- {
-		bytes, ended := s.streams[i].Held()
+	for i, st := range slices.Backward(s.streams) {
+		bytes, ended := st.Held()
 		if ended.IsZero() {
 			continue
 		}

@@ -86,8 +86,7 @@ func (s *Sealer) open(owner, token string) (ticket, error) {
 		return ticket{}, errBadToken
 	}
 	t := ticket{expires: time.Unix(int64(binary.BigEndian.Uint64(plain[1:9])), 0)}
-	rest, ok := plain[9:], true
-	var revision []byte
+	rest, revision, ok := plain[9:], []byte(nil), false
 	for _, part := range []*[]byte{&revision, &t.info, &t.capabilities} {
 		if *part, rest, ok = cutPart(rest); !ok {
 			return ticket{}, errBadToken

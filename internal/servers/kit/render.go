@@ -59,7 +59,7 @@ func (p *prepared) render(out any) (result, error) {
 		return result{}, fault.New(fault.Limited, "The answer has %d bytes, more than the %d allowed. Ask for less: a smaller limit, or a narrower question.", len(structured), structuredBudget)
 	}
 	text := string(structured)
-	if t, ok := reflect.ValueOf(out).Elem().Interface().(Texter); ok {
+	if t, ok := reflect.TypeAssert[Texter](reflect.ValueOf(out).Elem()); ok {
 		text = t.Text()
 	}
 	return result{text: p.within(text), structured: structured}, nil

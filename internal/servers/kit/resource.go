@@ -86,10 +86,7 @@ func (t *Template) match(uri string) (map[string]string, bool) {
 		if p.variable == "" {
 			return vars, rest == ""
 		}
-		value := rest
-		if end := strings.IndexByte(rest, '/'); end >= 0 {
-			value = rest[:end]
-		}
+		value, _, _ := strings.Cut(rest, "/")
 		decoded, err := url.PathUnescape(value)
 		if err != nil || value == "" {
 			return nil, false

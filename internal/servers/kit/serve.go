@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -108,5 +107,3 @@ func (s *Server) serveCall(ctx context.Context, req *mcpwire.Request, sink mcpwi
 	}
 	return mcpwire.Done(mcpwire.LatestModern, out)
 }
-
-func notFound(format string, args ...any) error { return fault.New(fault.NotFound, format, args...) }

@@ -302,7 +302,7 @@ func TestParallelThoughts(t *testing.T) {
 			for n := range each {
 				r := c.Call(t, "sequentialthinking", think(c.User, n+1, true, ""))
 				if err := json.Unmarshal(r.Structured, &out); err != nil || out.ThoughtHistoryLength != n+1 {
-					done <- fmt.Errorf("%s: %d thoughts, want %d (%v)", c.User, out.ThoughtHistoryLength, n+1, err)
+					done <- fmt.Errorf("%s: %d thoughts, want %d (%w)", c.User, out.ThoughtHistoryLength, n+1, err)
 					return
 				}
 			}

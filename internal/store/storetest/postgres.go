@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -117,7 +118,7 @@ func supervise(owner *syscall.Credential, bin, dir string) error {
 }
 
 // keepOpen keeps the pipe from being closed by the garbage collector.
-var keepOpen *os.File
+var keepOpen *os.File //nolint:unused // it is only held
 
 func awaitCluster(dir string) error {
 	deadline := time.Now().Add(60 * time.Second)
@@ -140,8 +141,8 @@ func binaries() (string, error) {
 	if path, err := exec.LookPath("postgres"); err == nil {
 		found = append([]string{path}, found...)
 	}
-	for i := len(found) - 1; i >= 0; i-- {
-		dir := filepath.Dir(found[i])
+	for _, path := range slices.Backward(found) {
+		dir := filepath.Dir(path)
 		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
 			return dir, nil
 		}

@@ -88,7 +88,7 @@ func (s *Std) Do(ctx context.Context, r *Request) (*Response, error) {
 	if r.Wait > 0 {
 		wait = time.AfterFunc(r.Wait, func() { cancel(context.DeadlineExceeded) })
 	}
-	hr, err := s.transport.RoundTrip(req)
+	hr, err := s.transport.RoundTrip(req) //nolint:bodyclose // the response that is made of it does
 	if wait != nil {
 		wait.Stop()
 	}

@@ -73,7 +73,7 @@ func collectSchemers(t reflect.Type, own map[reflect.Type]*jsonschema.Schema, se
 		return
 	}
 	seen[t] = true
-	if s, ok := reflect.Zero(t).Interface().(Schemer); ok && t.Kind() != reflect.Pointer {
+	if s, ok := reflect.TypeAssert[Schemer](reflect.Zero(t)); ok && t.Kind() != reflect.Pointer {
 		own[t] = s.JSONSchema()
 		return
 	}
