@@ -2,16 +2,13 @@ package gateway
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/secret"
 )
 
 // sealedState travels through the client as requestState: it leads the retry to
@@ -25,19 +22,15 @@ type sealedState struct {
 	Has     bool   `json:"h"` // whether the backend sent one
 }
 
-// sealer seals request states with AES-256-GCM.
-type sealer struct{ aead cipher.AEAD }
+// sealer seals request states.
+type sealer struct{ box *secret.Box }
 
 func newSealer(key []byte) (*sealer, error) {
-	block, err := aes.NewCipher(key)
+	box, err := secret.NewBox(key)
 	if err != nil {
-		return nil, fmt.Errorf("make request state cipher: %w", err)
+		return nil, fmt.Errorf("seal request states: %w", err)
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("make request state cipher: %w", err)
-	}
-	return &sealer{aead}, nil
+	return &sealer{box}, nil
 }
 
 var stateLabel = []byte("drawbridge requestState 1")
@@ -47,20 +40,13 @@ func (s *sealer) seal(st sealedState) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode request state: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, stateLabel)), nil
+	return s.box.Seal(plain, stateLabel), nil
 }
 
-var errState = errors.New("request state is not ours")
-
-func (s *sealer) open(text string) (sealedState, error) {
-	var st sealedState
-	raw, err := base64.RawURLEncoding.DecodeString(text)
+func (s *sealer) open(text string) (st sealedState, err error) {
+	plain, err := s.box.Open(text, stateLabel)
 	if err != nil {
-		return st, errState
-	}
-	plain, err := s.aead.Open(nil, nil, raw, stateLabel)
-	if err != nil {
-		return st, errState
+		return st, err
 	}
 	return st, json.Unmarshal(plain, &st)
 }

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"bytes"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
@@ -216,10 +215,6 @@ func parseKeyLine(line string) (id [idSize]byte, _ cipher.AEAD, _ error) {
 	if idText != hex.EncodeToString(id[:]) {
 		return id, nil, errors.New("the key does not fit its id")
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return id, nil, err
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := newAEAD(key)
 	return id, aead, err
 }

@@ -2,7 +2,8 @@
 //
 // A String shows a fixed mask in every way Go can print it, so that a log line,
 // an error or a dump of configuration cannot leak it by accident; Reveal is the
-// one way out and easy to search for. Ring seals values with AES-256-GCM.
+// one way out and easy to search for. With AES-256-GCM, Ring seals what the store
+// keeps and Box what travels through clients.
 package secret
 
 import "log/slog"
