@@ -1,7 +1,9 @@
 package gatewaytest_test
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"drawbridge/internal/gatewaytest"
@@ -54,5 +56,37 @@ func TestRevokedKey_endsItsStreams(t *testing.T) {
 		default:
 		}
 		break
+	}
+}
+
+// The attack: a backend collects what clients send the gateway, and uses it there:
+// no key, session id or header of a client may reach one.
+func TestKey_isNotPassedOn(t *testing.T) {
+	t.Parallel()
+	old, modern := gatewaytest.NewAsking("l", gatewaytest.R1125), gatewaytest.NewAsking("m", gatewaytest.R2026)
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"l":{"url":%q,"token":"token-of-the-backend"},"m":{"url":%q}}}`, old.HTTP(t), modern.HTTP(t)))
+	g.WaitTools("l_params", "m_params")
+	for _, revision := range []string{gatewaytest.R1125, gatewaytest.R2026} {
+		c := g.Dial(revision).With(map[string]string{"Cookie": "canary=1", "X-Forwarded-For": "canary", "Proxy-Authorization": "canary"})
+		for _, tool := range []string{"l_params", "m_params"} {
+			if a := c.Call("tools/call", `{"name":"`+tool+`","arguments":{}}`); a.Result() == "" {
+				t.Fatalf("%s: %+v", tool, a)
+			}
+		}
+		for _, f := range []*gatewaytest.Fake{old, modern} {
+			heard := f.Heard("tools/call")
+			if len(heard) == 0 {
+				t.Fatal("the backend was not called")
+			}
+			for _, h := range heard {
+				all := fmt.Sprint(h.Header) + h.Raw
+				if strings.Contains(all, gatewaytest.Key) || strings.Contains(all, "canary") || c.Session != "" && strings.Contains(all, c.Session) {
+					t.Errorf("a backend got %s", all)
+				}
+			}
+		}
+	}
+	if a := old.Heard("tools/call")[0].Header.Get("Authorization"); a != "Bearer token-of-the-backend" {
+		t.Errorf("the backend's own credential: %q", a)
 	}
 }
