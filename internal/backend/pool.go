@@ -144,8 +144,8 @@ func (p *pool) take(who account.Principal, caller *mcpwire.Caller, backend mcpwi
 		p.slots[k] = sl
 	}
 	sl.users++
-	if caller != nil && caller.Session != "" {
-		sl.hears = true
+	if caller != nil && caller.Revision != "" {
+		sl.hears = true // some servers say on the session's stream what belongs to a call
 	}
 	return sl, nil
 }

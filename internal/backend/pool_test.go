@@ -220,20 +220,24 @@ func TestPool_lostSessionIsReplaced(t *testing.T) {
 	})
 }
 
-func TestPool_watchesForCallersWithASession(t *testing.T) {
+func TestPool_watchesForClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &fakeDialer{info: legacyInfo}
 		b, e := start(t, d, backend.Config{})
 		defer b.Stop(t.Context())
-		modern := toolCall(t)
-		modern.Caller = &mcpwire.Caller{Revision: mcpwire.Rev20260728}
-		b.Serve(as(t, "ann"), modern, &deaf{})
+		own := toolCall(t)
+		own.Caller = &mcpwire.Caller{}
+		b.Serve(as(t, "ann"), own, &deaf{})
 		synctest.Wait()
 		ann := d.peer(t, 1)
 		if n := len(ann.watching()); n != 0 {
-			t.Errorf("%d watches for a caller that cannot hear", n)
+			t.Errorf("%d watches for a request of the gateway's own", n)
 		}
+		// Even the progress of a call may come on the session's stream.
+		modern := toolCall(t)
+		modern.Caller = &mcpwire.Caller{Revision: mcpwire.Rev20260728}
+		b.Serve(as(t, "ann"), modern, &deaf{})
 		b.Serve(as(t, "ann"), toolCall(t), &deaf{}) // the same place, now with a session id
 		synctest.Wait()
 		owner := ann.who.Owner()

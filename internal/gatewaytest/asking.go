@@ -55,6 +55,18 @@ func NewAsking(name, revision string) *Fake {
 // SetCapabilities replaces what the fake declares of itself, raw.
 func (f *Fake) SetCapabilities(raw string) { f.mu.Lock(); f.capabilities = raw; f.mu.Unlock() }
 
+// SetPrompts replaces the prompts, raw.
+func (f *Fake) SetPrompts(raw string) { f.mu.Lock(); f.offered = raw; f.mu.Unlock() }
+
+func (f *Fake) prompts() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.offered != "" {
+		return f.offered
+	}
+	return `{"name":"greet"}`
+}
+
 // SetAck sets what the fake honours of every subscription, raw.
 func (f *Fake) SetAck(raw string) { f.mu.Lock(); f.acknowledges = raw; f.mu.Unlock() }
 

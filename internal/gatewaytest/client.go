@@ -170,8 +170,9 @@ func (c *Client) withMeta(params string) string {
 	switch {
 	case params == "" || params == "{}":
 		return `{"_meta":{` + meta + `}}`
-	case strings.Contains(params, `"_meta":{`):
-		return strings.Replace(params, `"_meta":{`, `"_meta":{`+meta+`,`, 1)
+	case member(params, "_meta") != "":
+		own := member(params, "_meta")
+		return strings.Replace(params, `"_meta":`+own, `"_meta":{`+meta+`,`+own[1:], 1)
 	}
 	return strings.TrimSuffix(params, "}") + `,"_meta":{` + meta + `}}`
 }

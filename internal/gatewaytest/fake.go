@@ -44,6 +44,7 @@ type Fake struct {
 	listeners map[int]func(string)
 	nextID    int
 
+	offered      string  // prompts, raw; "" for greet
 	capabilities string  // raw; "" for the usual ones
 	acknowledges string  // raw; "" for the list changes
 	script       *script // of NewAsking; nil for others
@@ -201,7 +202,7 @@ func (f *Fake) result(ctx context.Context, m message, p params, send func(string
 		defer f.mu.Unlock()
 		return f.complete(`"tools":[` + strings.Join(f.tools, ",") + `]`), ""
 	case "prompts/list":
-		return f.complete(`"prompts":[{"name":"greet"}]`), ""
+		return f.complete(`"prompts":[` + f.prompts() + `]`), ""
 	case "prompts/get":
 		return f.complete(`"messages":[{"role":"user","content":{"type":"text","text":"hello from ` + f.Name + `"}}]`), ""
 	case "resources/list":

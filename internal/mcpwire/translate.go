@@ -36,6 +36,8 @@ func errorFor(client Revision, e *Error) *Error {
 	switch {
 	case client.Modern() && e.Code == CodeResourceNotFound:
 		return recode(e, CodeInvalidParams)
+	case client.Modern() && e.Code == CodeURLElicitationNeeds:
+		return recode(e, CodeInternal) // 2026-07-28 asks otherwise and does not define it
 	case !client.Modern() && e.Code == CodeMissingCapability:
 		// The modern codes must stay out of a legacy body: a client that knows
 		// them would take the server for a modern one.
