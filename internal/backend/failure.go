@@ -26,11 +26,25 @@ func Broken(reason string) mcpwire.Outcome {
 	return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: reason})
 }
 
-// isBroken tells an outcome that a peer made, as Broken does, from an error that
-// the backend sent. What a built-in server says is its own word.
-func isBroken(by Transport, o *mcpwire.Outcome) bool {
-	return by != BuiltIn && o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal && o.Err.Data == nil
+// Garbled is Broken for an answer that came but is of no use. It says nothing
+// against the connection, so it is not counted for the breaker: one caller's bad
+// answers must not keep the others from the backend.
+func Garbled(reason string) mcpwire.Outcome {
+	return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: reason, Data: []byte(garbled)})
 }
+
+// garbled is the data of Garbled; it never leaves the supervisor.
+const garbled = `"garbled"`
+
+// isBroken tells an outcome that a peer made, as Broken and Garbled do, from an
+// error that the backend sent. What a built-in server says is its own word.
+func isBroken(by Transport, o *mcpwire.Outcome) bool {
+	return by != BuiltIn && o.Kind == mcpwire.Failed && o.Err.Raw == nil && o.Err.Code == mcpwire.CodeInternal &&
+		(o.Err.Data == nil || isGarbled(o))
+}
+
+// isGarbled tells Garbled from Broken.
+func isGarbled(o *mcpwire.Outcome) bool { return string(o.Err.Data) == garbled }
 
 // trouble is why a call did not get an answer.
 type trouble struct {

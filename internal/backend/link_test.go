@@ -230,6 +230,32 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// Answers that are of no use come from a backend that is there: one caller's must
+// not keep the others from it.
+func TestBreaker_garbledAnswersDoNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &fakeDialer{shared: true, info: legacyInfo}
+		d.serve = func(context.Context, *fakePeer, *mcpwire.Request, mcpwire.Sink) mcpwire.Outcome {
+			return backend.Garbled("its answer breaks the rules")
+		}
+		b, _ := start(t, d, backend.Config{Name: "files"})
+		defer b.Stop(t.Context())
+		time.Sleep(time.Minute)
+		p := d.peer(t, 0)
+		for range 20 {
+			out := b.Serve(as(t, "ann"), toolCall(t), &deaf{})
+			if want := `Backend \"files\" gave no answer: its answer breaks the rules. It is unknown`; !strings.Contains(string(out.Result.Bytes), want) {
+				t.Fatalf("got %s", out.Result.Bytes)
+			}
+		}
+		synctest.Wait()
+		if s := b.Status(); s.State != backend.Ready || p.asked("tools/call x") != 20 {
+			t.Errorf("%d of 20 calls were sent; state %s", p.asked("tools/call x"), s.State)
+		}
+	})
+}
+
 func TestBreaker_probeClosesIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSin
 	}
 	cause := b.cause(ctx, context.Cause(ctx))
 	if cause == nil {
-		b.link.report(true)
+		b.link.report(!isGarbled(&out))
 	}
 	return broken(&out, cause, b.cfg.Timeout).outcome(b.cfg.Name, req.Method), held
 }

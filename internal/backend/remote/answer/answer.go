@@ -54,6 +54,10 @@ type Answer struct {
 // Read reads the answer and closes the body, at the latest with the end of a
 // streamed result. Its errors are ErrTooLarge, mcpwire.ErrBadFrame or the body's.
 func Read(body Body, o Options) (Answer, error) {
+	if body.Len() > o.Max {
+		_ = body.Close() // what it says of itself is enough
+		return Answer{}, ErrTooLarge
+	}
 	buf, whole, err := fill(body, get(body.Len()), min(held, o.Max+1))
 	if err == nil && !whole && o.Max >= held {
 		var a Answer

@@ -226,6 +226,10 @@ func TestLimit(t *testing.T) {
 			}
 		}
 	}
+	// Where the length is known, nothing of it is passed on before it is refused.
+	if _, err := answer.Read(whole(text(1<<20)), large); !errors.Is(err, answer.ErrTooLarge) {
+		t.Errorf("known to be too large: %v", err)
+	}
 }
 
 // TestErrorOutlives keeps an error when its buffer serves the next answer.

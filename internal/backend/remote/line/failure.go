@@ -99,11 +99,26 @@ func exchangeReason(e *rawhttp.Error) string {
 	return "the connection was lost before the call was sent"
 }
 
-// Failed is the outcome of a call that got no answer. The supervisor says which
-// backend it was and what to do; the cause is only logged.
+// Failed is the outcome of a call that got no answer. The supervisor adds whose
+// it was and what to do; the cause is only logged.
 func (l *Line) Failed(ctx context.Context, err error) mcpwire.Outcome {
 	l.Log.DebugContext(ctx, "call without an answer", "error", err)
+	if answered(err) {
+		return backend.Garbled(l.reason(err))
+	}
 	return backend.Broken(l.reason(err))
+}
+
+// answered tells an answer that is of no use from none: the backend is there.
+func answered(err error) bool {
+	if s, ok := errors.AsType[StatusError](err); ok {
+		return s < 500
+	}
+	if e, ok := errors.AsType[*rawhttp.Error](err); ok {
+		return e.Kind == rawhttp.Malformed
+	}
+	return errors.Is(err, answer.ErrTooLarge) || errors.Is(err, eventstream.ErrTooLarge) ||
+		errors.Is(err, mcpwire.ErrBadFrame) || errors.Is(err, ErrHeaders)
 }
 
 // Fault is the same for a handshake.
