@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/internal/app"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/config"
 	"drawbridge/internal/fault"
@@ -122,7 +123,7 @@ func (p *program) testBackend(ctx context.Context, cmd *cli.Command, c *config.C
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("timeout"))
 	defer cancel()
-	d, err := dialer(p.quiet(), c, b)
+	d, _, err := app.Dialer(p.quiet(), c, app.Options{Version: version, Environ: p.environ}, b)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -58,7 +57,7 @@ func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	settled(ctx, a)
+	a.Settle(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, stopped := make(chan error, 1), signals()
@@ -89,14 +88,4 @@ func (s *service) untilSignal(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// settleTime bounds how long a command waits for backends to say what they offer.
-const settleTime = 10 * time.Second
-
-// settled waits until every backend has said what it offers or that it cannot.
-func settled(ctx context.Context, a *app.App) {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	a.Gateway().Await(ctx)
 }

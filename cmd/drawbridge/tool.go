@@ -203,7 +203,7 @@ func (p *program) withOwn(ctx context.Context, log *slog.Logger, c *config.Confi
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	settled(ctx, a)
+	a.Settle(ctx)
 	return use(account.WithPrincipal(ctx, account.Local()), &client{handler: a.Gateway(), say: p.progress()})
 }
 

@@ -91,7 +91,6 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.background("auth", a.auth.Run)
-	a.stops.add("audit", func(ctx context.Context) error { return a.audit.Close(ctx) })
 	if a.audit, err = audit.New(a.part("audit"), a.store, installation, audit.Config{}); err != nil {
 		return err
 	}
@@ -178,14 +177,20 @@ func (a *App) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error
 		return err
 	}
 	// A desktop client lists once, right after the start: it should see everything.
-	settle, cancel := context.WithTimeout(ctx, settleTime)
-	a.gateway.Await(settle)
-	cancel()
+	a.Settle(ctx)
 	return stdio.Serve(ctx, a.part("stdio"), in, out, a.gateway, account.Local())
 }
 
-// settleTime bounds the wait for slow backends before a client on stdio is served.
+// settleTime bounds the wait for slow backends.
 const settleTime = 10 * time.Second
+
+// Settle waits until every backend has said what it offers or that it cannot, for
+// those who ask once and right after the start.
+func (a *App) Settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	a.gateway.Await(ctx)
+}
 
 // startBackends takes the lock of serve, connects, and follows the store.
 func (a *App) startBackends(ctx context.Context) error {
@@ -254,9 +259,6 @@ func (a *App) URL() string { return a.server.Base() + "/mcp" }
 
 // Gateway is the merged view of the backends.
 func (a *App) Gateway() *gateway.Gateway { return a.gateway }
-
-// First is what the first start made.
-func (a *App) First() store.First { return a.first }
 
 // Stop lets calls in flight finish until ctx ends, then stops everything, last
 // first. It may be called more than once.

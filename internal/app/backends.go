@@ -3,19 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
-	"strings"
 	"time"
 
 	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/builtin"
-	"drawbridge/internal/backend/remote"
-	"drawbridge/internal/backend/stdio"
 	"drawbridge/internal/config"
 	"drawbridge/internal/gateway"
-	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/servers"
 )
 
@@ -145,7 +139,8 @@ func (a *App) wanted(ctx context.Context, cfg *config.Config) ([]wish, error) {
 
 // configured builds a remote or stdio backend.
 func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error) {
-	dial, transport, err := a.dialer(cfg, b)
+	log := a.log.With("backend", b.Name)
+	dial, transport, err := Dialer(log, cfg, a.opts, b)
 	if err != nil {
 		return nil, fmt.Errorf("backend %s: %w", b.Name, err)
 	}
@@ -153,55 +148,11 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 	if timeout == 0 {
 		timeout = cfg.Limits.CallTimeout
 	}
-	sup := backend.New(a.log.With("backend", b.Name), backend.Config{
+	sup := backend.New(log, backend.Config{
 		Name: b.Name, Transport: transport, Shared: b.Shared, Timeout: timeout, Concurrency: b.Concurrency,
 	}, dial, a.gateway)
 	return &running{name: b.Name, settings: b, backend: sup,
 		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools}}, nil
-}
-
-func (a *App) dialer(cfg *config.Config, b config.Backend) (backend.Dialer, backend.Transport, error) {
-	log := a.log.With("backend", b.Name)
-	if b.Type == config.TypeStdio {
-		return stdio.New(log, a.stdioConfig(b)), backend.Stdio, nil
-	}
-	transport := backend.StreamableHTTP
-	if b.Type == config.TypeSSE {
-		transport = backend.HTTPSSE
-	}
-	d, err := remote.New(log, remote.Config{
-		Name: b.Name, URL: b.URL, Transport: transport, Headers: b.Headers, Bearer: b.Token,
-		MaxMessage: int64(cfg.Limits.AnswerEvent), Self: a.clientInfo(),
-	})
-	return d, transport, err
-}
-
-// clientInfo is how Drawbridge names itself to backends.
-func (a *App) clientInfo() []byte {
-	info := mcpwire.AppendString([]byte(`{"name":"drawbridge","version":`), a.opts.Version)
-	return append(info, '}')
-}
-
-// lookup is the environment variable of a name.
-func (a *App) lookup(name string) (string, bool) {
-	for _, entry := range a.opts.Environ {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value, true
-		}
-	}
-	return "", false
-}
-
-// stdioConfig turns the settings of a command into the dialer's. Every value of
-// its environment may be a secret, so none may show in what it writes to stderr.
-func (a *App) stdioConfig(b config.Backend) stdio.Config {
-	c := stdio.Config{Name: b.Name, Command: b.Command, Args: b.Args, Dir: b.Cwd, Interactive: b.Interactive, ClientInfo: a.clientInfo()}
-	c.Env = stdio.BaseEnv(a.lookup)
-	for _, name := range slices.Sorted(maps.Keys(b.Env)) {
-		c.Env = append(c.Env, name+"="+b.Env[name].Reveal())
-		c.Secrets = append(c.Secrets, b.Env[name])
-	}
-	return c
 }
 
 // builtIn builds a server that is compiled in.
