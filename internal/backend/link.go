@@ -102,7 +102,7 @@ func (l *link) connected(s *session) {
 	l.suspect, l.lastErr = false, nil
 	l.mu.Unlock()
 	l.finish(Ready)
-	l.b.log.Info("backend connected", "backend", l.b.cfg.Name, "revision", string(s.info.Revision))
+	l.b.log.Info("backend connected", "revision", string(s.info.Revision))
 }
 
 // failed ends an attempt badly.
@@ -117,7 +117,7 @@ func (l *link) failed(ctx context.Context, err error) {
 	l.mu.Unlock()
 	l.finish(state)
 	if news && ctx.Err() == nil {
-		l.b.log.Warn("cannot connect to backend", "backend", l.b.cfg.Name, "error", err)
+		l.b.log.Warn("cannot connect to backend", "error", err)
 	}
 }
 
@@ -151,7 +151,7 @@ func (l *link) hold(ctx context.Context, s *session, wait *backoff) error {
 				wait.reset()
 			}
 			l.restarts.Add(1)
-			l.b.log.Warn("backend lost", "backend", l.b.cfg.Name)
+			l.b.log.Warn("backend lost")
 			return nil
 		case <-l.doubt:
 			if time.Since(good) >= stableTime {
@@ -183,7 +183,7 @@ func (l *link) lose(s *session) {
 // probe is the half-open breaker: after a pause it asks the suspect session for a
 // sign of life.
 func (l *link) probe(ctx context.Context, s *session, wait *backoff) error {
-	l.b.log.Warn("backend stopped answering", "backend", l.b.cfg.Name)
+	l.b.log.Warn("backend stopped answering")
 	l.b.events.StateChanged(l.b.cfg.Name)
 	if !pause(ctx, wait.next(nil), l.wake) {
 		return ctx.Err()

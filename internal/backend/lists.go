@@ -55,7 +55,7 @@ func (b *Backend) Lists(ctx context.Context) (Lists, error) {
 	b.counts.prompts.Store(int64(len(r.lists.Prompts)))
 	b.counts.resources.Store(int64(len(r.lists.Resources)))
 	if r.cut {
-		b.log.Warn("backend's lists are cut off", "backend", b.cfg.Name)
+		b.log.Warn("backend's lists are cut off")
 	}
 	return r.lists, nil
 }

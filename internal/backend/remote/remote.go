@@ -75,7 +75,6 @@ func New(log *slog.Logger, cfg Config) (*Dialer, error) {
 	if o.Header, err = commonHeader(cfg); err != nil {
 		return nil, err
 	}
-	log = log.With("backend", cfg.Name)
 	d := &Dialer{log: log, cfg: cfg, http: rawhttp.New(o)}
 	d.line = line.New(log, settings(cfg), base, d.http)
 	d.line.Changed = d.forget

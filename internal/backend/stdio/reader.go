@@ -34,7 +34,7 @@ func (p *peer) run() {
 	}
 	p.fail(why)
 	_ = p.proc.stdout.Close() // everything was read
-	p.log.Debug("process ended", "backend", p.cfg.Name, "status", p.proc.status, "garbage", p.garbage, "strays", p.strays)
+	p.log.Debug("process ended", "status", p.proc.status, "garbage", p.garbage, "strays", p.strays)
 }
 
 // lines hands on one line after the other.
@@ -109,14 +109,14 @@ func (p *peer) message(raw []byte, kept bool) {
 // traces to the wrong stream; the first is worth a line in the log.
 func (p *peer) nonsense(why string) {
 	if p.garbage++; p.garbage == 1 {
-		p.log.Warn("backend writes to its standard output what is not a message", "backend", p.cfg.Name, "why", why)
+		p.log.Warn("backend writes to its standard output what is not a message", "why", why)
 	}
 }
 
 // stray counts answers that nobody waits for: late ones, and those never asked.
 func (p *peer) stray() {
 	if p.strays++; p.strays == 1 {
-		p.log.Debug("backend answered what was not asked", "backend", p.cfg.Name)
+		p.log.Debug("backend answered what was not asked")
 	}
 }
 
