@@ -152,7 +152,7 @@ func (r *Rogue) list(w http.ResponseWriter, req *http.Request, id string) {
 }
 
 // drip is how long apart the bytes of a slow answer are.
-const drip = 100 * time.Millisecond
+const drip = 45 * time.Millisecond
 
 // overHTTP answers one POST wrong.
 func (x wrong) overHTTP(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +186,7 @@ func (x wrong) overHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	case "comments":
 		h.Set("Content-Type", "text/event-stream")
-		slowly(r, strings.Repeat(":", 1000), func(byte) error {
+		slowly(r, strings.Repeat(":", 10_000), func(byte) error {
 			_, err := io.WriteString(w, ": still here\n\n")
 			w.(http.Flusher).Flush()
 			return err
@@ -205,8 +205,10 @@ func (x wrong) overHTTP(w http.ResponseWriter, r *http.Request) {
 // say sends messages, as JSON or as events.
 func (x wrong) say(w http.ResponseWriter, list []string) {
 	if !x.events {
+		body := strings.Join(list, "\n")
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, strings.Join(list, "\n"))
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -255,7 +257,7 @@ func (x wrong) onTheWire(w http.ResponseWriter) {
 		answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" +
 			strconv.FormatInt(int64(len(event)), 16) + "\r\n" + event + "\r\n0\r\n\r\n"
 	case x.how == "nohttp":
-		answer, x.n = "220 smtp.example ESMTP\r\n", len("220 smtp.example ESMTP\r\n")
+		answer, x.n = "220 smtp.example ESMTP\r\n\r\n", 1<<10
 	}
 	_, _ = buf.WriteString(answer[:min(x.n, len(answer)-1)])
 	_ = buf.Flush()
@@ -358,7 +360,7 @@ func PlayRogue() {
 		}
 		go func() { // ends with the process
 			if x, ok := r.goesWrong(m); ok {
-				x.overStdio(send)
+				x.overStdio(send, &mu)
 			} else if response := r.answer(context.Background(), m, send); response != "" {
 				send(response)
 			}
@@ -366,8 +368,8 @@ func PlayRogue() {
 	}
 }
 
-// overStdio answers one line wrong.
-func (x wrong) overStdio(send func(string)) {
+// overStdio answers one line wrong. mu guards standard output.
+func (x wrong) overStdio(send func(string), mu *sync.Mutex) {
 	if list, ok := x.messages(); ok {
 		for _, m := range list {
 			send(m)
@@ -391,6 +393,8 @@ func (x wrong) overStdio(send func(string)) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
 	case "line": // n MiB without a line's end
+		mu.Lock()
+		defer mu.Unlock()
 		pour(os.Stdout, x.well[:strings.Index(x.well, `well`)], x.n)
 	case "stderr": // n MiB, then the right answer
 		block := bytes.Repeat([]byte("a stack trace of many lines, over and over again: at main.go:1\n"), 1<<14)
@@ -399,7 +403,9 @@ func (x wrong) overStdio(send func(string)) {
 		}
 		send(x.well)
 	case "drip":
-		for _, b := range []byte(x.well) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, b := range []byte(x.well + "\n") {
 			_, _ = os.Stdout.Write([]byte{b})
 			time.Sleep(drip)
 		}
