@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+
+	"drawbridge/internal/backend/pace"
 )
 
 // Backend supervises one configured backend. It keeps it connected, gives every
@@ -13,8 +15,8 @@ type Backend struct {
 	cfg     Config
 	dialer  Dialer
 	events  Events
-	gate    *gate
-	latency meter
+	gate    *pace.Gate
+	latency pace.Meter
 	link    *link
 	pool    *pool
 	counts  counts
@@ -33,7 +35,7 @@ func New(log *slog.Logger, cfg Config, dialer Dialer, events Events) *Backend {
 		panic("backend.New: a dependency is missing")
 	}
 	cfg = cfg.withDefaults()
-	b := &Backend{log: log, cfg: cfg, dialer: dialer, events: events, gate: newGate(cfg.Concurrency, cfg.Queue)}
+	b := &Backend{log: log, cfg: cfg, dialer: dialer, events: events, gate: pace.NewGate(cfg.Concurrency, cfg.Queue)}
 	b.base, b.stop = context.WithCancel(context.Background())
 	b.link = newLink(b)
 	b.pool = newPool(b)
@@ -53,7 +55,7 @@ func (b *Backend) Start(context.Context) {
 // Stop lets the calls that run finish until ctx ends, cuts off the others, and
 // returns when nothing of the backend is left. Callers send no calls any more.
 func (b *Backend) Stop(ctx context.Context) {
-	b.gate.drain(ctx)
+	b.gate.Drain(ctx)
 	b.stop()
 	b.crew.wait()
 }

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
@@ -93,13 +94,13 @@ func (o *outside) take(n mcpwire.Notification, lists bool) bool {
 type callSink struct {
 	mcpwire.Sink
 	outside outside
-	clock   *clock
+	clock   *pace.Clock
 }
 
 // Ask waits for a person, but not for ever.
 func (s *callSink) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
-	s.clock.stop()
-	defer s.clock.start()
+	s.clock.Stop()
+	defer s.clock.Start()
 	ctx, cancel := context.WithTimeout(ctx, s.outside.b.cfg.AskTimeout)
 	defer cancel()
 	return s.Sink.Ask(ctx, q)

@@ -7,16 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
 )
 
-// Causes that end a call before or while it runs.
-var (
-	errBusy     = errors.New("too many calls wait for this backend")
-	errTimeout  = errors.New("the call's time is up")
-	errStopping = errors.New("the backend is being stopped")
-)
+// errStopping ends a call before or while it runs, as pace.ErrBusy and
+// pace.ErrTime do.
+var errStopping = errors.New("the backend is being stopped")
 
 // Broken is the outcome of a call that failed on the way instead of being
 // answered: the connection was lost, the process ended, the answer broke the
@@ -99,9 +97,9 @@ func notConnected(reason string) *trouble { return &trouble{reason: reason, advi
 // unsent explains why a call ended before it was sent.
 func unsent(cause error, timeout time.Duration) *trouble {
 	switch {
-	case errors.Is(cause, errBusy):
-		return &trouble{reason: errBusy.Error(), advice: adviceBusy}
-	case errors.Is(cause, errTimeout):
+	case errors.Is(cause, pace.ErrBusy):
+		return &trouble{reason: pace.ErrBusy.Error(), advice: adviceBusy}
+	case errors.Is(cause, pace.ErrTime):
 		return &trouble{reason: fmt.Sprintf("no turn within %s", timeout), advice: adviceBusy}
 	case errors.Is(cause, errStopping):
 		return notConnected(errStopping.Error())
@@ -113,7 +111,7 @@ func unsent(cause error, timeout time.Duration) *trouble {
 // call's context, nil while it lives.
 func broken(o *mcpwire.Outcome, cause error, timeout time.Duration) *trouble {
 	switch {
-	case errors.Is(cause, errTimeout):
+	case errors.Is(cause, pace.ErrTime):
 		return &trouble{
 			reason: fmt.Sprintf("no answer within %s", timeout),
 			advice: adviceUnknown + " The backend's timeout setting allows longer calls.",

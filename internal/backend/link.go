@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
@@ -15,6 +16,12 @@ import (
 // breakAfter is how many calls in a row may break before the backend is taken
 // for dead while its session still looks alive.
 const breakAfter = 5
+
+const (
+	stableTime = 10 * time.Second // a session that lived so long was no crash loop
+	freshTry   = 2 * time.Second  // a call asks for no attempt sooner after one
+	freshDeny  = 15 * time.Second // the same where our credential was refused: no lock-out by retries
+)
 
 // link keeps the main session of a backend: the one that reads its lists and, of
 // a shared or modern backend, serves everybody. It is also the backend's circuit
@@ -54,14 +61,14 @@ func newLink(b *Backend) *link {
 
 // run keeps the session until ctx ends.
 func (l *link) run(ctx context.Context) {
-	var wait backoff
+	var wait pace.Backoff
 	for ctx.Err() == nil {
 		s, err := l.dial(ctx)
 		if err == nil {
 			err = l.hold(ctx, s, &wait)
 		}
 		if ctx.Err() == nil {
-			pause(ctx, wait.next(err), l.wake)
+			pace.Pause(ctx, wait.Next(err), l.wake)
 		}
 	}
 	l.end()
@@ -111,7 +118,7 @@ func (l *link) failed(ctx context.Context, err error) {
 	news := l.lastErr == nil || fault.PublicOf(l.lastErr) != fault.PublicOf(err)
 	l.lastErr = err
 	state := Failed
-	if l.info.Revision != "" && !passesSlowly(err) {
+	if l.info.Revision != "" && !pace.PassesSlowly(err) {
 		state = Degraded // it was there and may come back: its lists stay on offer
 	}
 	l.mu.Unlock()
@@ -136,7 +143,7 @@ func (l *link) finish(state State) {
 }
 
 // hold waits while the session is good. It returns why it no longer is.
-func (l *link) hold(ctx context.Context, s *session, wait *backoff) error {
+func (l *link) hold(ctx context.Context, s *session, wait *pace.Backoff) error {
 	defer func() {
 		l.lose(s)
 		s.close(ctx)
@@ -148,14 +155,14 @@ func (l *link) hold(ctx context.Context, s *session, wait *backoff) error {
 			return ctx.Err()
 		case <-s.peer.Lost():
 			if s.served.Load() || time.Since(good) >= stableTime {
-				wait.reset()
+				wait.Reset()
 			}
 			l.restarts.Add(1)
 			l.b.log.Warn("backend lost")
 			return nil
 		case <-l.doubt:
 			if time.Since(good) >= stableTime {
-				wait.reset()
+				wait.Reset()
 			}
 			if err := l.probe(ctx, s, wait); err != nil {
 				return err
@@ -182,10 +189,10 @@ func (l *link) lose(s *session) {
 
 // probe is the half-open breaker: after a pause it asks the suspect session for a
 // sign of life.
-func (l *link) probe(ctx context.Context, s *session, wait *backoff) error {
+func (l *link) probe(ctx context.Context, s *session, wait *pace.Backoff) error {
 	l.b.log.Warn("backend stopped answering")
 	l.b.events.StateChanged(l.b.cfg.Name)
-	if !pause(ctx, wait.next(nil), l.wake) {
+	if !pace.Pause(ctx, wait.Next(nil), l.wake) {
 		return ctx.Err()
 	}
 	l.begin()

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
@@ -36,7 +37,7 @@ type Lists struct {
 // Lists reads the lists that the backend's capabilities declare, through the
 // main session. The error is a *fault.Error.
 func (b *Backend) Lists(ctx context.Context) (Lists, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, listTime, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, listTime, pace.ErrTime)
 	defer cancel()
 	s, t := b.link.get(ctx)
 	if t != nil {

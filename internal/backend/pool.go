@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/mcpwire"
 )
@@ -229,7 +230,7 @@ func (p *pool) open(sl *slot) {
 		old.close(p.b.base)
 	}
 	s, err := p.b.open(p.b.base, sl.who, sl.key.can)
-	if err != nil && !passesSlowly(err) {
+	if err != nil && !pace.PassesSlowly(err) {
 		p.b.link.report(true)
 	}
 	p.mu.Lock()
@@ -254,8 +255,8 @@ func (p *pool) open(sl *slot) {
 // revive opens a lost session again if somebody is subscribed through it. It is
 // the last thing that the session's watcher does.
 func (p *pool) revive(sl *slot, lost *session) {
-	var wait backoff
-	for !sl.subs.None() && pause(p.b.base, wait.next(nil), nil) {
+	var wait pace.Backoff
+	for !sl.subs.None() && pace.Pause(p.b.base, wait.Next(nil), nil) {
 		if sl.current() != lost && sl.current() != nil {
 			return // a call was faster
 		}
@@ -299,7 +300,7 @@ func (p *pool) drop(sl *slot) *session {
 
 // expire closes idle sessions until ctx ends, and then all.
 func (p *pool) expire(ctx context.Context) {
-	for pause(ctx, p.b.cfg.SessionIdle/4, nil) {
+	for pace.Pause(ctx, p.b.cfg.SessionIdle/4, nil) {
 		p.sweep(func(sl *slot) bool { return sl.free() && time.Since(sl.idle) >= p.b.cfg.SessionIdle })
 	}
 	p.mu.Lock()

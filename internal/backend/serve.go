@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -24,8 +25,8 @@ func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 }
 
 // limit gives a call its time, and its end when the backend is stopped.
-func (b *Backend) limit(ctx context.Context) (context.Context, *clock, func()) {
-	ctx, clock, cancel := withClock(ctx, b.cfg.Timeout)
+func (b *Backend) limit(ctx context.Context) (context.Context, *pace.Clock, func()) {
+	ctx, clock, cancel := pace.WithClock(ctx, b.cfg.Timeout)
 	detach := context.AfterFunc(b.base, cancel)
 	return ctx, clock, func() {
 		detach()
@@ -35,19 +36,19 @@ func (b *Backend) limit(ctx context.Context) (context.Context, *clock, func()) {
 
 // hold is what a call occupies.
 type hold struct {
-	gate *gate
+	gate *pace.Gate
 	slot *slot
 }
 
 func (h hold) release() {
 	h.slot.release()
 	if h.gate != nil {
-		h.gate.leave()
+		h.gate.Leave()
 	}
 }
 
 func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSink) (mcpwire.Outcome, hold) {
-	if err := b.gate.enter(ctx); err != nil {
+	if err := b.gate.Enter(ctx); err != nil {
 		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method), hold{}
 	}
 	held := hold{gate: b.gate}
@@ -62,7 +63,7 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSin
 	if !isBroken(s.info.Transport, &out) {
 		b.link.report(false)
 		s.served.Store(true)
-		b.latency.add(time.Since(start) - sink.clock.questions())
+		b.latency.Add(time.Since(start) - sink.clock.Stood())
 		return out, held
 	}
 	cause := b.cause(ctx, context.Cause(ctx))

@@ -17,8 +17,8 @@ func (b *Backend) Status() Status {
 		Tools:     int(b.counts.tools.Load()),
 		Prompts:   int(b.counts.prompts.Load()),
 		Resources: int(b.counts.resources.Load()),
-		LatencyMS: b.latency.millis(),
-		InFlight:  b.gate.running.Load(),
+		LatencyMS: b.latency.Millis(),
+		InFlight:  b.gate.Running(),
 		Sessions:  b.pool.size(),
 		Restarts:  b.link.restarts.Load(),
 	}

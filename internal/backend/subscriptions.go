@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/mcpwire"
 )
@@ -70,7 +71,7 @@ func (s *session) resource(ctx context.Context, method, uri string) *mcpwire.Err
 // principal. The updates come as Events.ResourceUpdated. Each Subscribe needs one
 // Unsubscribe by the same principal and caller. It survives reconnects.
 func (b *Backend) Subscribe(ctx context.Context, caller *mcpwire.Caller, uri string) *mcpwire.Error {
-	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, pace.ErrTime)
 	defer cancel()
 	s, subs, sl, t := b.acquire(ctx, caller, b.personal())
 	if t != nil {
@@ -94,7 +95,7 @@ func (b *Backend) Unsubscribe(ctx context.Context, caller *mcpwire.Caller, uri s
 		subs.Forget(uri)
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, pace.ErrTime)
 	defer cancel()
 	return b.explain(s.watch(b, subs).Unsubscribe(ctx, uri))
 }

@@ -1,4 +1,4 @@
-package backend
+package pace
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// clock is the time a call has. It stands still while a person is asked: that is
+// Clock is the time a call has. It stands still while a person is asked: that is
 // not the backend's time, and people are slower.
-type clock struct {
+type Clock struct {
 	end func() // ends the call
 
 	mu     sync.Mutex // guards what follows
@@ -19,10 +19,10 @@ type clock struct {
 	asked  time.Duration // how long all of them took
 }
 
-// withClock is ctx with a time that ends it with errTimeout.
-func withClock(ctx context.Context, limit time.Duration) (context.Context, *clock, context.CancelFunc) {
+// WithClock is ctx with a time that ends it with ErrTime.
+func WithClock(ctx context.Context, limit time.Duration) (context.Context, *Clock, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	c := &clock{end: func() { cancel(errTimeout) }, left: limit, since: time.Now()}
+	c := &Clock{end: func() { cancel(ErrTime) }, left: limit, since: time.Now()}
 	c.timer = time.AfterFunc(limit, c.end)
 	return ctx, c, func() {
 		c.mu.Lock()
@@ -32,8 +32,8 @@ func withClock(ctx context.Context, limit time.Duration) (context.Context, *cloc
 	}
 }
 
-// stop makes the clock stand still until every stop has had its start.
-func (c *clock) stop() {
+// Stop makes the clock stand still until every Stop has had its Start.
+func (c *Clock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asking++
@@ -45,8 +45,8 @@ func (c *clock) stop() {
 	c.since = now
 }
 
-// start makes the clock go on.
-func (c *clock) start() {
+// Start makes the clock go on.
+func (c *Clock) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asking--
@@ -59,8 +59,8 @@ func (c *clock) start() {
 	c.timer.Reset(max(c.left, 0))
 }
 
-// questions is how long the call has waited for people.
-func (c *clock) questions() time.Duration {
+// Stood is how long the clock has stood still.
+func (c *Clock) Stood() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.asked

@@ -1,4 +1,4 @@
-package backend
+package pace
 
 import (
 	"math"
@@ -9,10 +9,11 @@ import (
 // weight is how much the latest call counts in the moving average.
 const weight = 0.2
 
-// meter keeps the moving average of how long calls take. The zero value is ready.
-type meter struct{ bits atomic.Uint64 }
+// Meter keeps the moving average of how long calls take. The zero value is ready.
+type Meter struct{ bits atomic.Uint64 }
 
-func (m *meter) add(d time.Duration) {
+// Add counts one call.
+func (m *Meter) Add(d time.Duration) {
 	ms := float64(d) / float64(time.Millisecond)
 	for {
 		old := m.bits.Load()
@@ -27,4 +28,5 @@ func (m *meter) add(d time.Duration) {
 	}
 }
 
-func (m *meter) millis() float64 { return math.Float64frombits(m.bits.Load()) }
+// Millis is the average in milliseconds.
+func (m *Meter) Millis() float64 { return math.Float64frombits(m.bits.Load()) }
