@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,14 +21,13 @@ import (
 	"drawbridge/internal/mcpwire"
 )
 
-// full runs the cycles as often as the project promises: go test ./internal/backend/stdio -full
-var full = flag.Bool("full", false, "200 starts and stops and 50 kills instead of a few")
-
+// rounds is how often a cycle runs: as often as the project promises, or a few
+// times with -short.
 func rounds(few, all int) int {
-	if *full {
-		return all
+	if testing.Short() {
+		return few
 	}
-	return few
+	return all
 }
 
 // spawned makes the server start two processes, one of which leaves its group.
