@@ -577,7 +577,7 @@ func TestSlowClient(t *testing.T) {
 			return mcpwire.Done(req.Revision, []byte("{}"))
 		})
 		stuck := &stuckWriter{live: live{wake: make(chan struct{}, 1)}, free: make(chan struct{})}
-		stuck.live.header = map[string][]string{}
+		stuck.header = map[string][]string{}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
