@@ -156,9 +156,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// badPath refuses what two hops might read as different paths (security T2). The
-// mux would redirect some of these; nothing here ever redirects.
+// maxParameters of a query; nothing here takes more than a handful.
+const maxParameters = 1000
+
+// badPath refuses what two hops might read as different paths (security T2), and
+// queries made to be slow to read (T9). The mux would redirect some of these
+// paths; nothing here ever redirects.
 func badPath(r *http.Request) string {
+	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
+		return "too many query parameters"
+	}
 	p := r.URL.Path
 	if p == "" || p[0] != '/' {
 		return "bad path"

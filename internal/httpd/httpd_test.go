@@ -95,6 +95,7 @@ func TestRoutes_denyByDefault(t *testing.T) {
 		{"/mcp/", nobody, "POST", 401},
 		{"/mcp", member, "POST", 200},
 		{"/mcp?x=1&v=2", member, "POST", 200},
+		{"/mcp?" + strings.Repeat("a=1&", 10_000), member, "POST", 400},
 		{"/mcp/", member, "POST", 200},
 		{"/mcp/other", member, "POST", 404},
 		{"/mcp", member, "PUT", 405},
