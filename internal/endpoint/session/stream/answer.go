@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"drawbridge/internal/mcpwire"
@@ -59,8 +60,13 @@ func HeldAnswer(id []byte, o *mcpwire.Outcome, max int) []byte {
 	}
 }
 
-// restBytes is how much of a streamed result travels at once.
-const restBytes = 32 << 10
+// How a streamed result travels: read in large pieces, so that the window toward
+// the backend opens seldom, and written in such as the kernel holds in one buffer
+// (measured: both ways round cost a third more).
+const (
+	restBytes  = 256 << 10
+	pieceBytes = 32 << 10
+)
 
 // WriteRest copies the rest of a streamed result to w. Line breaks, which JSON
 // has between its tokens only, are written as newline says: nil leaves them.
@@ -74,8 +80,10 @@ func WriteRest(w io.Writer, rest io.Reader, newline []byte) error {
 	for {
 		n, err := rest.Read(*p)
 		if n > 0 {
-			if werr := WriteLines(w, (*p)[:n], newline); werr != nil {
-				return fmt.Errorf("write result: %w", werr)
+			for piece := range slices.Chunk((*p)[:n], pieceBytes) {
+				if werr := WriteLines(w, piece, newline); werr != nil {
+					return fmt.Errorf("write result: %w", werr)
+				}
 			}
 		}
 		if errors.Is(err, io.EOF) {

@@ -122,7 +122,8 @@ type Writer struct {
 	rc      *http.ResponseController
 	timeout time.Duration
 	quiet   time.Duration
-	head    []byte // leaves with the first frames of Pump
+	head    []byte    // leaves with the first frames of Pump
+	armed   time.Time // when the write deadline was set; zero: there is none
 }
 
 // NewWriter makes the writer of one answer: a client that takes nothing for
@@ -139,7 +140,12 @@ func (e *Writer) Events() {
 
 // Write sends bytes; Flush makes them leave.
 func (e *Writer) Write(p []byte) (int, error) {
-	_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout)) // not every writer has deadlines
+	// A large result is many writes; moving the deadline with each would cost more
+	// than some of them.
+	if now := time.Now(); now.Sub(e.armed) > e.timeout/4 {
+		_ = e.rc.SetWriteDeadline(now.Add(e.timeout)) // not every writer has deadlines
+		e.armed = now
+	}
 	n, err := e.w.Write(p)
 	if err != nil {
 		return n, fmt.Errorf("write to client: %w", err)
@@ -151,6 +157,7 @@ func (e *Writer) Write(p []byte) (int, error) {
 func (e *Writer) Flush() error {
 	err := e.rc.Flush()
 	_ = e.rc.SetWriteDeadline(time.Time{})
+	e.armed = time.Time{}
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("flush to client: %w", err)
 	}
