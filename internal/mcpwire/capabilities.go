@@ -30,6 +30,26 @@ func DecodeCapabilities(raw []byte) Capabilities {
 	return c
 }
 
+// CanAnswer tells whether the client declared that it can answer a question, in a
+// revision that defines it.
+func (c *Caller) CanAnswer(q Question) bool {
+	switch q.Method {
+	case MethodRootsList:
+		return c.Can.Roots
+	case MethodSample:
+		if Member(q.Params, "tools") != nil {
+			return c.Can.SamplingTools && c.Revision >= Rev20251125
+		}
+		return c.Can.Sampling
+	case MethodElicit:
+		if mode, _ := TextMember(q.Params, "mode"); mode == "url" {
+			return c.Can.ElicitationURL && c.Revision >= Rev20251125
+		}
+		return c.Can.Elicitation && c.Revision >= Rev20250618
+	}
+	return false
+}
+
 // EncodeCapabilities writes c as a client capabilities object of a revision,
 // without what that revision does not define (reference: protocol revisions'
 // client capabilities).

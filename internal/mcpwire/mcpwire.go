@@ -118,14 +118,6 @@ type RestReader interface {
 // HeldBytes is how much of a result is checked before its first byte goes out.
 const HeldBytes = 256 << 10
 
-// Filter says what a watcher wants to hear of.
-type Filter struct {
-	ToolsChanged     bool
-	PromptsChanged   bool
-	ResourcesChanged bool
-	Resources        []string // URIs whose updates are wanted
-}
-
 // Hello is what a server says of itself at initialize or server/discover.
 type Hello struct {
 	Capabilities []byte // raw object

@@ -164,18 +164,6 @@ func foldsToAny(key []byte, names []string) bool {
 	return false
 }
 
-// first is the first byte of a raw value, white space skipped; 0 when empty.
-func first(b []byte) byte {
-	for _, c := range b {
-		switch c {
-		case ' ', '\t', '\n', '\r':
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
 // maxID bounds an id; real ones are short.
 const maxID = 256
 

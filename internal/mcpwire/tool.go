@@ -42,15 +42,15 @@ func ToolForLegacy(tool []byte) []byte {
 		_, dropTasks = jsonscan.Find(m.Value.Of(tool), "taskSupport")
 	}
 	if dropSchema {
-		tool = without(tool, "outputSchema")
+		tool = Without(tool, "outputSchema")
 	}
 	if !dropTasks {
 		return tool
 	}
 	m, _ := jsonscan.Find(tool, "execution")
-	rest := without(m.Value.Of(tool), "taskSupport")
+	rest := Without(m.Value.Of(tool), "taskSupport")
 	if first(rest[open(rest):]) == '}' {
-		return without(tool, "execution")
+		return Without(tool, "execution")
 	}
 	out := append([]byte{}, tool[:m.Value.From]...)
 	out = append(out, rest...)

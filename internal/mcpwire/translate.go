@@ -60,7 +60,7 @@ func toModern(method string, o *Outcome) {
 	}
 	old := o.Result.Bytes
 	if o.Result.Rest == nil {
-		old = without(old, "resultType", "ttlMs", "cacheScope")
+		old = Without(old, "resultType", "ttlMs", "cacheScope")
 	}
 	out := make([]byte, 0, len(old)+len(add)+2)
 	out = append(append(out, '{'), add...)
@@ -92,33 +92,6 @@ func swap(o *Outcome, b []byte) {
 		free()
 	}
 	o.Result.Bytes, o.Result.Free = b, nil
-}
-
-// without drops members of an object; it returns obj itself when none is there.
-func without(obj []byte, names ...string) []byte {
-	found := false
-	for m := range jsonscan.Members(obj) {
-		found = found || isAny(m.Key, names)
-	}
-	if !found {
-		return obj
-	}
-	w := editor{src: obj, dst: []byte{'{'}}
-	for m := range jsonscan.Members(obj) {
-		if !isAny(m.Key, names) {
-			w.member(m.Whole)
-		}
-	}
-	return append(w.dst, '}')
-}
-
-func isAny(key []byte, names []string) bool {
-	for _, n := range names {
-		if jsonscan.Is(key, n) {
-			return true
-		}
-	}
-	return false
 }
 
 // toLegacy takes out of a result what the client's revision does not define.
@@ -282,13 +255,15 @@ func blockFor(client Revision, block []byte) []byte {
 	case t == "resource_link" && client < Rev20250618:
 		return textBlock(linkText(block))
 	case t == "audio" && client < Rev20250326:
-		return textBlock("[audio content, " + stringMember(block, "mimeType") + ": this client's protocol revision cannot carry it]")
+		kind, _ := TextMember(block, "mimeType")
+		return textBlock("[audio content, " + kind + ": this client's protocol revision cannot carry it]")
 	}
 	return block
 }
 
 func linkText(block []byte) string {
-	uri, name := stringMember(block, "uri"), stringMember(block, "name")
+	uri, _ := TextMember(block, "uri")
+	name, _ := TextMember(block, "name")
 	if name == "" {
 		return uri
 	}
@@ -300,18 +275,6 @@ func textBlock(s string) []byte {
 }
 
 func blockType(block []byte) string {
-	if first(block) != '{' {
-		return ""
-	}
-	return stringMember(block, "type")
-}
-
-// stringMember is the decoded string member of an object, or "".
-func stringMember(obj []byte, name string) string {
-	m, ok := jsonscan.Find(obj, name)
-	if !ok {
-		return ""
-	}
-	s, _ := jsonscan.Unquote(m.Value.Of(obj))
-	return s
+	t, _ := TextMember(block, "type")
+	return t
 }

@@ -7,14 +7,13 @@ import (
 	"strconv"
 	"time"
 
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
 // ask sends a request to the client through out and waits for the answer, which
 // arrives through resolve.
 func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpwire.Answer, error) {
-	if c := s.caller.Load(); c == nil || !canAnswer(c, q) {
+	if c := s.caller.Load(); c == nil || !c.CanAnswer(q) {
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 	}
 	answer := make(chan mcpwire.Answer, 1)
@@ -56,38 +55,6 @@ var errUnheard = errors.New("the client has gone")
 func withdraw(out Outlet, id string) {
 	params := append(append([]byte(`{"requestId":`), id...), `,"reason":"no longer needed"}`...)
 	out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodCancelled, params))
-}
-
-// canAnswer tells whether the client declared that it can answer the question,
-// in a revision that defines it.
-func canAnswer(c *mcpwire.Caller, q mcpwire.Question) bool {
-	switch q.Method {
-	case mcpwire.MethodRootsList:
-		return c.Can.Roots
-	case mcpwire.MethodSample:
-		if _, tools := find(q.Params, "tools"); tools {
-			return c.Can.SamplingTools && c.Revision >= mcpwire.Rev20251125
-		}
-		return c.Can.Sampling
-	case mcpwire.MethodElicit:
-		if mode, ok := find(q.Params, "mode"); ok && string(mode) == `"url"` {
-			return c.Can.ElicitationURL && c.Revision >= mcpwire.Rev20251125
-		}
-		return c.Can.Elicitation && c.Revision >= mcpwire.Rev20250618
-	}
-	return false
-}
-
-// find is the raw member of an object, which may be nil.
-func find(obj []byte, name string) ([]byte, bool) {
-	if obj == nil {
-		return nil, false
-	}
-	m, ok := jsonscan.Find(obj, name)
-	if !ok {
-		return nil, false
-	}
-	return m.Value.Of(obj), true
 }
 
 // expect mints an id for a question; a session that has ended can ask nothing.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -49,31 +48,10 @@ func (c *call) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, err
 	return c.s.ask(ctx, c.out, q)
 }
 
-// levels are the log levels, least severe first.
-var levels = [...]string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
-
-// rank is a level's place in levels.
-func rank(level string) (int, bool) {
-	for i, l := range levels {
-		if l == level {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
 // levelOf reads the member level of an object.
-func levelOf(obj []byte) (string, bool) {
-	raw, ok := find(obj, "level")
-	if !ok {
-		return "", false
-	}
-	level, ok := jsonscan.Unquote(raw)
-	if !ok {
-		return "", false
-	}
-	_, known := rank(level)
-	return level, known
+func levelOf(obj []byte) (level string, ok bool) {
+	level, _ = mcpwire.TextMember(obj, "level")
+	return level, mcpwire.Severity(level) >= 0
 }
 
 // severe tells whether a log message is one the client wants. A 2026-07-28
@@ -85,11 +63,9 @@ func severe(params []byte, c *mcpwire.Caller) bool {
 	if c.LogLevel == "" {
 		return c.Revision.Legacy()
 	}
-	least, _ := rank(c.LogLevel)
 	level, ok := levelOf(params)
 	if !ok {
 		return true // not ours to judge
 	}
-	is, _ := rank(level)
-	return is >= least
+	return mcpwire.Severity(level) >= mcpwire.Severity(c.LogLevel)
 }

@@ -152,7 +152,7 @@ func (d *Dispatcher) Notified(ctx context.Context, s *Session, caller *mcpwire.C
 	case mcpwire.MethodInitialized, mcpwire.MethodProgress:
 		return
 	case mcpwire.MethodCancelled:
-		if id, ok := find(msg.Params, "requestId"); ok && s != nil {
+		if id := mcpwire.Member(msg.Params, "requestId"); id != nil && s != nil {
 			s.cancel(id)
 		}
 		return

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -13,15 +12,15 @@ const maxCapabilities = 2 << 10
 
 // introduce reads the params of an initialize request and writes its result.
 func (d *Dispatcher) introduce(ctx context.Context, params []byte) (mcpwire.Caller, []byte, *mcpwire.Error) {
-	version, ok := stringOf(params, "protocolVersion")
+	version, ok := mcpwire.TextMember(params, "protocolVersion")
 	if !ok {
 		return mcpwire.Caller{}, nil, mcpwire.Errorf(mcpwire.CodeInvalidParams, "params.protocolVersion is missing. Name the revision the client speaks.")
 	}
 	c := mcpwire.Caller{Revision: agreed(version)}
-	if info, ok := find(params, "clientInfo"); ok {
+	if info := mcpwire.ObjectMember(params, "clientInfo"); info != nil {
 		c.Info = brief(info)
 	}
-	if raw, ok := find(params, "capabilities"); ok {
+	if raw := mcpwire.Member(params, "capabilities"); raw != nil {
 		c.Can = mcpwire.DecodeCapabilities(raw)
 		c.Capabilities = append([]byte(nil), raw...)
 		if len(raw) > maxCapabilities || raw[0] != '{' {
@@ -72,32 +71,13 @@ const supported = `["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11
 // infoFor leaves out of serverInfo what came after the client's revision:
 // claude.ai has refused a whole connection over icons.
 func infoFor(rev mcpwire.Revision, info []byte) []byte {
-	since := map[string]mcpwire.Revision{
-		"title": mcpwire.Rev20250618,
-		"icons": mcpwire.Rev20251125, "description": mcpwire.Rev20251125, "websiteUrl": mcpwire.Rev20251125,
+	if rev < mcpwire.Rev20250618 {
+		info = mcpwire.Without(info, "title")
 	}
-	return keepMembers(info, func(key []byte) bool {
-		for name, r := range since {
-			if rev < r && jsonscan.Is(key, name) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-func keepMembers(obj []byte, keep func(key []byte) bool) []byte {
-	out := []byte{'{'}
-	for m := range jsonscan.Members(obj) {
-		if !keep(m.Key) {
-			continue
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, m.Whole.Of(obj)...)
+	if rev < mcpwire.Rev20251125 {
+		info = mcpwire.Without(info, "icons", "description", "websiteUrl")
 	}
-	return append(out, '}')
+	return info
 }
 
 // maxName bounds a client's name and version.
@@ -105,11 +85,8 @@ const maxName = 128
 
 // brief is clientInfo reduced to name and version, each cut.
 func brief(info []byte) []byte {
-	if len(info) == 0 || info[0] != '{' {
-		return nil
-	}
-	name, _ := stringOf(info, "name")
-	version, _ := stringOf(info, "version")
+	name, _ := mcpwire.TextMember(info, "name")
+	version, _ := mcpwire.TextMember(info, "version")
 	out := mcpwire.AppendString([]byte(`{"name":`), cut(name))
 	return append(mcpwire.AppendString(append(out, `,"version":`...), cut(version)), '}')
 }
@@ -123,14 +100,6 @@ func cut(s string) string {
 		n--
 	}
 	return s[:n]
-}
-
-func stringOf(obj []byte, name string) (string, bool) {
-	raw, ok := find(obj, name)
-	if !ok {
-		return "", false
-	}
-	return jsonscan.Unquote(raw)
 }
 
 // Introduce serves initialize on a session bound to a connection. A second one

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"drawbridge/internal/jsonscan"
@@ -30,7 +31,7 @@ func (d *Dispatcher) Listen(ctx context.Context, req *mcpwire.Request, id []byte
 	if l.watch, err = d.hub.Watch(ctx, req.Caller, f, l); err != nil {
 		return nil, err
 	}
-	params := append([]byte(`{"notifications":`), filterJSON(l.watch.Accepted())...)
+	params := l.watch.Accepted().Append([]byte(`{"notifications":`))
 	params = append(append(params, `,"_meta":`...), l.meta()...)
 	out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodListenAck, append(params, '}')))
 	l.mu.Lock()
@@ -45,8 +46,7 @@ func (d *Dispatcher) Listen(ctx context.Context, req *mcpwire.Request, id []byte
 // Nothing tells that no part of the filter was honoured, so that nothing will
 // ever be said.
 func (l *Listening) Nothing() bool {
-	f := l.watch.Accepted()
-	return !f.ToolsChanged && !f.PromptsChanged && !f.ResourcesChanged && len(f.Resources) == 0
+	return l.watch.Accepted().Empty()
 }
 
 // Outcome ends the subscription from our side.
@@ -106,72 +106,13 @@ func (l *Listening) stamp(params []byte) []byte {
 
 // filterOf reads params.notifications.
 func filterOf(params []byte) (mcpwire.Filter, *mcpwire.Error) {
-	var f mcpwire.Filter
-	raw, ok := find(params, "notifications")
-	if !ok || raw[0] != '{' {
+	f, there, fit := mcpwire.FilterOf(params)
+	if !there {
 		return f, mcpwire.Errorf(mcpwire.CodeInvalidParams, "params.notifications is missing. Say which notifications to listen for.")
 	}
-	for m := range jsonscan.Members(raw) {
-		value := m.Value.Of(raw)
-		yes := string(value) == "true"
-		switch {
-		case jsonscan.Is(m.Key, "toolsListChanged"):
-			f.ToolsChanged = yes
-		case jsonscan.Is(m.Key, "promptsListChanged"):
-			f.PromptsChanged = yes
-		case jsonscan.Is(m.Key, "resourcesListChanged"):
-			f.ResourcesChanged = yes
-		case jsonscan.Is(m.Key, "resourceSubscriptions"):
-			uris, err := urisOf(value)
-			if err != nil {
-				return f, err
-			}
-			f.Resources = uris
-		}
+	long := func(uri string) bool { return len(uri) > maxURI }
+	if !fit || len(f.Resources) > maxSubscriptions || slices.ContainsFunc(f.Resources, long) {
+		return f, mcpwire.Errorf(mcpwire.CodeInvalidParams, "resourceSubscriptions is not a list of at most %d URIs of at most %d bytes. Name fewer, or shorter ones.", maxSubscriptions, maxURI)
 	}
 	return f, nil
-}
-
-func urisOf(value []byte) ([]string, *mcpwire.Error) {
-	bad := mcpwire.Errorf(mcpwire.CodeInvalidParams, "resourceSubscriptions is not a list of at most %d URIs of at most %d bytes. Name fewer, or shorter ones.", maxSubscriptions, maxURI)
-	if value[0] != '[' {
-		return nil, bad
-	}
-	var uris []string
-	for e := range jsonscan.Elements(value) {
-		uri, ok := jsonscan.Unquote(e.Of(value))
-		if !ok || len(uris) == maxSubscriptions || len(uri) > maxURI {
-			return nil, bad
-		}
-		uris = append(uris, uri)
-	}
-	return uris, nil
-}
-
-// filterJSON writes a filter as the acknowledgement carries it.
-func filterJSON(f mcpwire.Filter) []byte {
-	out := []byte{'{'}
-	add := func(name string, on bool) {
-		if on {
-			out = append(append(out, '"'), name...)
-			out = append(out, `":true,`...)
-		}
-	}
-	add("toolsListChanged", f.ToolsChanged)
-	add("promptsListChanged", f.PromptsChanged)
-	add("resourcesListChanged", f.ResourcesChanged)
-	if len(f.Resources) > 0 {
-		out = append(out, `"resourceSubscriptions":[`...)
-		for i, uri := range f.Resources {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = mcpwire.AppendString(out, uri)
-		}
-		out = append(out, ']', ',')
-	}
-	if len(out) > 1 {
-		out = out[:len(out)-1]
-	}
-	return append(out, '}')
 }

@@ -8,12 +8,8 @@ import (
 // Version is the protocol version that params name in _meta. present is true
 // when the member is there, whatever its value: then the message is modern.
 func Version(params []byte) (version string, present bool) {
-	meta, ok := find(params, "_meta")
-	if !ok || meta[0] != '{' {
-		return "", false
-	}
-	raw, ok := find(meta, mcpwire.MetaVersion)
-	if !ok {
+	raw := mcpwire.Member(mcpwire.Member(params, "_meta"), mcpwire.MetaVersion)
+	if raw == nil {
 		return "", false
 	}
 	version, _ = jsonscan.Unquote(raw)
@@ -39,7 +35,7 @@ func AcceptModern(req *mcpwire.Request, version string) *mcpwire.Error {
 	c := &mcpwire.Caller{Revision: rev, Info: info, Capabilities: raw, Can: mcpwire.DecodeCapabilities(raw)}
 	if lit := req.MetaLogLevelRaw(); lit != nil {
 		level, _ := jsonscan.Unquote(lit)
-		if _, ok := rank(level); !ok {
+		if mcpwire.Severity(level) < 0 {
 			return mcpwire.Errorf(mcpwire.CodeInvalidParams, "%s in params._meta is not a log level.", mcpwire.MetaLogLevel)
 		}
 		c.LogLevel = level
