@@ -155,6 +155,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); return nil })
 	a.stops.add("listener", a.server.Shutdown)
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
+	a.background("memory", a.tidy)
 	if err := a.greet(); err != nil { // before anybody is served: what is shown once must not be lost
 		return err
 	}

@@ -58,6 +58,7 @@ type Server struct {
 	issuer  string
 	nextID  atomic.Uint64
 	drained atomic.Bool
+	served  atomic.Uint64 // requests so far
 }
 
 // New builds the server. Every route must carry a policy.
@@ -130,6 +131,7 @@ func (s *Server) add(r route.Route) error {
 // serve is what every request passes first.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w, r)
+	s.served.Add(1)
 	if why := badPath(r); why != "" {
 		http.Error(w, why, http.StatusBadRequest)
 		return
@@ -255,6 +257,9 @@ func (s *Server) Base() string {
 	_, port, _ := net.SplitHostPort(s.ln.Addr().String()) // a listener's address always splits
 	return "http://localhost:" + port
 }
+
+// Served counts the requests so far.
+func (s *Server) Served() uint64 { return s.served.Load() }
 
 // Drain makes the server refuse new work while calls in flight go on.
 func (s *Server) Drain() { s.drained.Store(true) }
