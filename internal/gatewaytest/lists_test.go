@@ -1,0 +1,125 @@
+package gatewaytest_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"drawbridge/internal/gatewaytest"
+)
+
+// silence is a server that takes connections and says nothing.
+func silence(t *testing.T) (url string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []net.Conn
+	done := make(chan struct{})
+	go func() { // ends with the listener
+		defer close(done)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			open = append(open, c)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = ln.Close()
+		<-done
+		for _, c := range open {
+			_ = c.Close()
+		}
+	})
+	return "http://" + ln.Addr().String() + "/mcp"
+}
+
+// Backends that never get ready, or whose lists never end, hold up nobody: the
+// others' lists come at once, and what was gathered of an endless list is shown.
+func TestLists_ofOneBackendHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	same, fresh, stuck := gatewaytest.NewRogue("same", gatewaytest.R1125), gatewaytest.NewRogue("fresh", gatewaytest.R2026), gatewaytest.NewRogue("stuck", gatewaytest.R1125)
+	same.Lists, fresh.Lists, stuck.Lists = "same", "fresh", "hang"
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="https://evil.example/"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(refusing.Close)
+	good := gatewaytest.NewFake("good", gatewaytest.R1125)
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"same":{"url":%q},"fresh":{"url":%q},"stuck":{"url":%q},"refusing":{"url":%q},
+		"silent":{"url":%q},"nowhere":{"url":"http://127.0.0.1:1/mcp"},"missing":{"command":"/nonexistent/server"},"mute":{"command":"sleep","args":["300"]},"good":{"url":%q}}}`,
+		same.HTTP(t), fresh.HTTP(t), stuck.HTTP(t), refusing.URL, silence(t), good.HTTP(t)))
+	start := time.Now()
+	g.WaitTools("good_echo", "same_echo", "fresh_echo")
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("the lists took %s", took)
+	}
+	c := g.Dial(gatewaytest.R1125)
+	start = time.Now()
+	if a := c.Call("tools/list", ""); a.Status != 200 || strings.Contains(a.Result(), "stuck_") || time.Since(start) > 2*time.Second {
+		t.Errorf("after %s: %d %.300s", time.Since(start), a.Status, a.Message)
+	}
+	if a := c.Call("tools/call", `{"name":"good_echo","arguments":{"text":"well"}}`); !strings.Contains(a.Result(), "well") {
+		t.Errorf("%d %s", a.Status, a.Message)
+	}
+	// 200 pages are the end of a list; what follows is the next reading of it.
+	if n := same.Fake.Lists.Load(); n > 20 {
+		t.Errorf("a cursor that stays the same was followed %d times", n)
+	}
+	for _, tt := range []struct{ backend, says string }{
+		{"refusing", "It refused our credential (HTTP 401)"}, {"nowhere", "No connection to it could be made"},
+		{"missing", "was not found"},
+	} {
+		g.WaitFor("the status of "+tt.backend, func() bool { return strings.Contains(status(t, g), tt.says) })
+	}
+}
+
+// status is the text of /status.
+func status(t *testing.T, g *gatewaytest.Gateway) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.Base+"/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+gatewaytest.Key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("/status: %d, %v", res.StatusCode, err)
+	}
+	return string(body)
+}
+
+// A result that turns out wrong when part of it has left already cannot be taken
+// back: the connection is cut, so that no client takes the part for the whole.
+func TestFaults_lateOnesCutTheAnswer(t *testing.T) {
+	t.Parallel()
+	r := gatewaytest.NewRogue("r", gatewaytest.R2026)
+	good := gatewaytest.NewFake("good", gatewaytest.R2026)
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"limits":{"answer_event":"4MiB"},"mcpServers":{"r":{"url":%q},"good":{"url":%q}}}`, r.HTTP(t), good.HTTP(t)))
+	g.WaitTools("r_bad", "good_echo")
+	for range 8 { // more than open the breaker
+		res := post(t, g, modernHeaders("tools/call", "r_bad"), modernBody("tools/call", `"name":"r_bad","arguments":{"how":"body:64"}`))
+		n, err := io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if err == nil || n > 5<<20 {
+			t.Errorf("%d bytes, then %v", n, err)
+		}
+	}
+	if a := g.Dial(gatewaytest.R2026).Call("tools/call", `{"name":"r_echo","arguments":{"text":"well"}}`); !strings.Contains(a.Result(), "well") {
+		t.Errorf("%d %s", a.Status, a.Message)
+	}
+}
