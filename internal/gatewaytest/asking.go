@@ -286,10 +286,11 @@ func (f *Fake) perform(ctx context.Context, m message, p params, send func(strin
 			send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`, p.Meta.ProgressToken, i+1, a.Text))
 		}
 	case "hold":
-		if p.Meta.ProgressToken != nil { // tells that it is here
-			send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":0}}`, p.Meta.ProgressToken))
-		}
-		f.hold(ctx)
+		f.hold(ctx, func() {
+			if p.Meta.ProgressToken != nil { // tells that it is here
+				send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":0}}`, p.Meta.ProgressToken))
+			}
+		})
 	case "release":
 		f.Release()
 	case "say":
@@ -410,13 +411,14 @@ func (f *Fake) log(ctx context.Context, m message, a talk, send func(string)) {
 	}
 }
 
-// hold waits for Release, or for the caller to leave.
-func (f *Fake) hold(ctx context.Context) {
+// hold waits for Release, or for the caller to leave; here tells that it does.
+func (f *Fake) hold(ctx context.Context, here func()) {
 	s := f.script
 	s.mu.Lock()
 	s.held++
 	release := s.release
 	s.mu.Unlock()
+	here()
 	select {
 	case <-release:
 	case <-ctx.Done():

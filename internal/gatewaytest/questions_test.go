@@ -2,6 +2,7 @@ package gatewaytest_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -330,4 +331,54 @@ func TestQuestions_cancelledCalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A question on a stream that belongs to no call is put through one of its
+// client's calls. When that one ends first, it was another's.
+func TestQuestions_outliveTheWrongCall(t *testing.T) {
+	t.Parallel()
+	const question = `{"jsonrpc":"2.0","id":"late","method":"elicitation/create","params":` + elicitForm + `}`
+	h, p := gatewaytest.NewAsking("h", gatewaytest.R1125), gatewaytest.NewAsking("p", gatewaytest.R1125)
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"h":{"url":%q},"p":%s}}`, h.HTTP(t), p.Stdio(t)))
+	g.WaitTools("h_ask", "p_ask")
+	for _, backend := range []string{"h", "p"} {
+		t.Run(backend, func(t *testing.T) {
+			c := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R1125, silent())
+			first := c.Post(t.Context(), "tools/call", `{"name":"`+backend+`_hold","arguments":{},"_meta":{"progressToken":1}}`)
+			next(t, first, "notifications/progress")
+			if backend == "h" {
+				second := c.Post(t.Context(), "tools/call", `{"name":"h_hold","arguments":{},"_meta":{"progressToken":2}}`)
+				next(t, second, "notifications/progress")
+				h.SayIn(h.Heard("tools/call")[0].Session, question)
+				next(t, second, "elicitation/create")
+				c.Notify("notifications/cancelled", `{"requestId":3}`)
+			} else {
+				c.Call("tools/call", `{"name":"p_say","arguments":{"raw":[`+question+`]}}`)
+			}
+			c.Reply(idOf(next(t, first, "elicitation/create")), `"result":{"action":"accept","content":{"name":"me"}}`)
+			heard := func() string {
+				if backend == "h" {
+					return fmt.Sprint(h.Heard(""))
+				}
+				return c.Call("tools/call", `{"name":"p_seen","arguments":{"method":""}}`).Result()
+			}
+			for range 40 {
+				t.Log(heard(), c.Questions())
+				time.Sleep(50 * time.Millisecond)
+			}
+			g.WaitFor("the answer", func() bool { return strings.Contains(heard(), `"late"`) })
+			if !strings.Contains(heard(), `"name":"me"`) {
+				t.Errorf("the backend got %s", heard())
+			}
+			c.Call("tools/call", `{"name":"`+backend+`_release","arguments":{}}`)
+			next(t, first, `"result"`)
+		})
+	}
+}
+
+// idOf is the raw id of a message.
+func idOf(msg string) string {
+	var m struct{ ID json.RawMessage }
+	_ = json.Unmarshal([]byte(msg), &m) // "" then
+	return string(m.ID)
 }

@@ -47,6 +47,13 @@ func (e *ear) ask(q mcpwire.Question, then func(mcpwire.Answer, error)) context.
 	return cancel
 }
 
+// closed tells whether the sink was taken away.
+func (e *ear) closed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sink == nil
+}
+
 // close takes the sink away. Questions are withdrawn; asks.Wait tells when the
 // last of them has let go.
 func (e *ear) close() {

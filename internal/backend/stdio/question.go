@@ -55,9 +55,13 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 	}
 	cancel := to.ask(q, func(answer mcpwire.Answer, err error) {
 		p.mu.Lock()
+		_, wanted := p.asking[string(id)]
 		delete(p.asking, string(id))
 		p.mu.Unlock()
 		switch {
+		case !wanted: // the process has taken it back
+		case err != nil && to.closed():
+			p.again(id, q)
 		case errors.Is(err, mcpwire.ErrCannotAsk):
 			p.refuse(id, errCannotAnswer)
 		case err != nil:
@@ -74,6 +78,14 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 	return cancel != nil
 }
 
+// again puts a question whose call has ended: it was only attributed to that one,
+// where a client has several.
+func (p *peer) again(id []byte, q mcpwire.Question) {
+	if c, _ := p.cause(); c == nil || !canAnswer(c.caller, q) || !p.ask(id, q, &c.ear) {
+		p.decline(id, q.Method)
+	}
+}
+
 // withdraw ends a question that the process no longer asks.
 func (p *peer) withdraw(params []byte) {
 	m, ok := jsonscan.Find(params, "requestId")
@@ -81,7 +93,9 @@ func (p *peer) withdraw(params []byte) {
 		return
 	}
 	p.mu.Lock()
-	cancel := p.asking[string(m.Value.Of(params))]
+	id := string(m.Value.Of(params))
+	cancel := p.asking[id]
+	delete(p.asking, id)
 	p.mu.Unlock()
 	if cancel != nil {
 		cancel()

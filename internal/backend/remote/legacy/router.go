@@ -41,12 +41,12 @@ type router struct {
 	mu    sync.Mutex // guards what follows
 	rev   mcpwire.Revision
 	calls map[int64]*call
-	watch *call                         // of the Watch, nil without one
-	asked map[string]context.CancelFunc // questions that run, by the backend's raw id
+	watch *call              // of the Watch, nil without one
+	asked map[string]*asking // questions that run, by the backend's raw id
 }
 
 func newRouter(l *line.Line) router {
-	return router{l: l, calls: map[int64]*call{}, asked: map[string]context.CancelFunc{}}
+	return router{l: l, calls: map[int64]*call{}, asked: map[string]*asking{}}
 }
 
 // speak sets the revision of what the backend says.
@@ -133,7 +133,7 @@ func (r *router) owner(m *mcpwire.Message) *call {
 // must not be put to the wrong one; a log message is for all who use the session.
 // The caller holds mu.
 func (r *router) cause(question bool) *call {
-	c, n, ok := backend.Cause(maps.All(r.calls), func(c *call) *mcpwire.Caller { return c.caller })
+	c, n, ok := backend.Cause(maps.All(r.calls), callerOf)
 	switch {
 	case ok:
 		return c
@@ -189,6 +189,19 @@ func (r *router) notification(m *mcpwire.Message, on *call) {
 	c.Sink.Notify(n)
 }
 
+// asking is one question of the backend that runs.
+type asking struct {
+	id     []byte // the backend's, raw
+	q      mcpwire.Question
+	shared bool // it came on a stream that belongs to no call
+
+	end       context.CancelFunc // of the present try; nil before the first
+	withdrawn bool               // the backend has taken it back
+}
+
+// maxAsking is how many questions of one session may be open.
+const maxAsking = 32
+
 // question asks and answers the backend, in a goroutine that ends with the call
 // (end and endWatch wait for it): the stream has to be read on, because it may
 // bring more questions or take this one back.
@@ -199,37 +212,95 @@ func (r *router) question(ctx context.Context, m *mcpwire.Message, on *call) {
 		r.reply(ctx, mcpwire.AppendErrorResponse(nil, m.ID, mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method is not known.")))
 		return
 	}
+	a := &asking{id: bytes.Clone(m.ID), shared: on == nil}
 	c := on
 	if c != nil {
 		c.used.Add(1) // the call is running: it is reading this very stream
 	} else {
 		c = r.owner(m)
 	}
-	id := bytes.Clone(m.ID)
-	if c == nil {
-		r.reply(ctx, appendAnswer(id, decline(m.Method)))
+	if c == nil || !r.open(a) {
+		if c != nil {
+			c.used.Done()
+		}
+		r.reply(ctx, appendAnswer(a.id, decline(m.Method)))
 		return
 	}
-	q := mcpwire.Question{Revision: r.revision(), Method: m.Method, Params: bytes.Clone(m.Params)}
+	a.q = mcpwire.Question{Revision: r.revision(), Method: m.Method, Params: bytes.Clone(m.Params)}
+	go r.put(a, c)
+}
+
+// open notes that a question runs, if there are not too many.
+func (r *router) open(a *asking) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.asked) >= maxAsking {
+		return false
+	}
+	r.asked[string(a.id)] = a
+	return true
+}
+
+// put asks through a call until there is an answer, and gives it to the backend.
+// A call that a question was only attributed to may end before it; then it is
+// another call's.
+func (r *router) put(a *asking, c *call) {
+	for c != nil {
+		ctx, watch := r.try(a, c)
+		answer := ask(ctx, c.Sink, a.q, watch)
+		inTime := ctx.Err() == nil
+		next, send := r.tried(a, c, inTime, watch)
+		switch {
+		case send && inTime:
+			r.reply(c.ctx, appendAnswer(a.id, answer))
+			c.used.Done()
+		case send: // the call has ended and must not wait
+			c.used.Done()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+			r.reply(ctx, appendAnswer(a.id, decline(a.q.Method)))
+			cancel()
+		default:
+			c.used.Done()
+		}
+		c = next
+	}
+}
+
+// tried ends one try of a question, in time or because its call ended. It tells
+// the call to try next, or whether the backend has to be answered.
+func (r *router) tried(a *asking, c *call, inTime, watch bool) (next *call, send bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.end()
+	if !inTime && !a.withdrawn && a.shared && !watch {
+		others := maps.Clone(r.calls)
+		delete(others, c.ID)
+		next, n, ok := backend.Cause(maps.All(others), callerOf)
+		if ok {
+			next.used.Add(1)
+			return next, false
+		}
+		send = n > 1 // whoever asks may still wait
+	}
+	delete(r.asked, string(a.id))
+	return nil, send || inTime && !a.withdrawn // what was taken back needs no answer
+}
+
+func callerOf(c *call) *mcpwire.Caller { return c.caller }
+
+// try makes the context of a question that is put through a call; watch tells
+// that it is the Watch, not a call.
+func (r *router) try(a *asking, c *call) (ctx context.Context, watch bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if c.endAsks == nil {
 		c.askCtx, c.endAsks = context.WithCancel(c.ctx)
 	}
-	askCtx, cancel := context.WithCancel(c.askCtx)
-	r.asked[string(id)] = cancel
-	watch := c == r.watch
-	r.mu.Unlock()
-	go func() {
-		defer c.used.Done()
-		defer cancel()
-		a := ask(askCtx, c.Sink, q, watch)
-		r.mu.Lock()
-		delete(r.asked, string(id))
-		r.mu.Unlock()
-		if askCtx.Err() == nil { // a question that was taken back is not answered
-			r.reply(askCtx, appendAnswer(id, a))
-		}
-	}()
+	ctx, a.end = context.WithCancel(c.askCtx)
+	if a.withdrawn {
+		a.end()
+	}
+	return ctx, c == r.watch
 }
 
 // ask puts the question. Where there is no answer to be had, the backend gets the
@@ -279,9 +350,11 @@ func (r *router) takeBack(params []byte) {
 		return
 	}
 	r.mu.Lock()
-	cancel := r.asked[string(m.Value.Of(params))]
-	r.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	defer r.mu.Unlock()
+	if a := r.asked[string(m.Value.Of(params))]; a != nil {
+		a.withdrawn = true
+		if a.end != nil {
+			a.end()
+		}
 	}
 }
