@@ -10,9 +10,13 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 # Static, without a C library, and with the time zones inside.
 STATIC      := CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 IMAGE_ROOT  ?= build/root
-FUZZTIME    ?= 5m
-SOAK_CALLS  ?= 1000000
 PARALLEL    ?= 2
+# How long make long works at each of its parts.
+FUZZTIME    ?= 5m
+REPEAT      ?= 10
+CANARIES    ?= 1000
+KILLS       ?= 200
+SOAK_CALLS  ?= 1000000
 
 TOOLS_LOCK  := test/tools/package-lock.json
 GO_SOURCES  := cmd internal test bench
@@ -63,20 +67,20 @@ lint: ## golangci-lint with .golangci.yml (built from source on first use)
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (5m)
+fuzz: ## run every fuzz target for FUZZTIME (5m), as many at once as there are processors
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: tools ## compare with a plain reverse proxy; fails where a ratio is not met
+bench: deps tools ## compare with a plain reverse proxy; fails where a ratio is not met
 	@mkdir -p build
 	go test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./test/speed $(BENCHFLAGS) | tee build/bench.txt
 
 .PHONY: long
-long: deps tools fuzz ## what takes hours: fuzzing, a million calls, repeated race runs, the comparison
-	go test -race -count=20 -p $(PARALLEL) -timeout 3h ./internal/backend/... ./internal/gateway/... ./internal/endpoint/...
-	go test -count=1 -timeout 3h -run 'TestSoak' -calls $(SOAK_CALLS) -v ./test/speed
-	go test -count=1 -timeout 3h ./internal/store -kills 200
-	go test -race -count=1 -timeout 3h ./internal/gatewaytest -canary.calls 5000
+long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kills, repeated race runs, the comparison
+	go test -race -short -count=$(REPEAT) -p $(PARALLEL) -timeout 1h ./internal/backend/... ./internal/gateway/... ./internal/endpoint/...
+	go test -race -count=1 -timeout 1h -run TestCanaries ./internal/gatewaytest -canary.calls $(CANARIES)
+	go test -count=1 -timeout 1h -run TestDurability ./internal/store -kills $(KILLS)
+	go test -count=1 -timeout 1h -run TestSoak ./test/speed -calls $(SOAK_CALLS) -v
 	$(MAKE) bench
 
 # ---- What the tests need ----
