@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"drawbridge/internal/backend/pace"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -19,7 +18,8 @@ type Events interface {
 	// ResourceUpdated carries the params of the notification; they are only
 	// valid during the call.
 	ResourceUpdated(backend, owner, uri string, params []byte)
-	// Log carries a log message that belongs to no call.
+	// Log carries a log message, or the end of an elicitation by URL, that
+	// belongs to no call.
 	Log(backend, owner string, n mcpwire.Notification)
 	// Ask is a question that belongs to no call.
 	Ask(ctx context.Context, backend, owner string, q mcpwire.Question) (mcpwire.Answer, error)
@@ -52,7 +52,7 @@ func (o *outside) Notify(n mcpwire.Notification) {
 	if o.take(n, o.owner == "") {
 		return
 	}
-	if n.Method == mcpwire.MethodMessage {
+	if n.Method == mcpwire.MethodMessage || n.Method == mcpwire.MethodElicitDone {
 		o.b.events.Log(o.b.cfg.Name, o.owner, n)
 	}
 }
@@ -74,10 +74,8 @@ func (o *outside) take(n mcpwire.Notification, lists bool) bool {
 	case mcpwire.MethodResourcesChanged:
 		which = ResourceLists
 	case mcpwire.MethodResourceUpdated:
-		if m, ok := jsonscan.Find(n.Params, "uri"); ok {
-			if uri, ok := jsonscan.Unquote(m.Value.Of(n.Params)); ok {
-				o.b.events.ResourceUpdated(o.b.cfg.Name, o.owner, uri, n.Params)
-			}
+		if uri, ok := mcpwire.TextMember(n.Params, "uri"); ok {
+			o.b.events.ResourceUpdated(o.b.cfg.Name, o.owner, uri, n.Params)
 		}
 		return true
 	default:

@@ -73,7 +73,7 @@ type reader struct {
 
 // read reads all pages of one list.
 func (r *reader) read(area, method, member string, into *[][]byte) {
-	if _, offered := r.s.info.area(area); r.err != nil || !offered {
+	if r.err != nil || r.s.info.area(area) == nil {
 		return
 	}
 	seen := map[string]bool{}
@@ -119,7 +119,7 @@ func (r *reader) take(page []byte, member string, into *[][]byte) (next string) 
 				continue
 			}
 			for at := range jsonscan.Elements(value) {
-				if item := at.Of(value); isObject(item) && len(*into) < maxItems {
+				if item := at.Of(value); mcpwire.IsObject(item) && len(*into) < maxItems {
 					*into = append(*into, item)
 				}
 			}

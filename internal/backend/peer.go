@@ -34,6 +34,14 @@ type Info struct {
 	Instructions string
 }
 
+// Can tells a flag of the backend's capabilities, as in tools.listChanged.
+func (i Info) Can(area, flag string) bool {
+	return string(mcpwire.Member(i.area(area), flag)) == "true"
+}
+
+// area is one member of the backend's capabilities, nil where it is not declared.
+func (i Info) area(name string) []byte { return mcpwire.ObjectMember(i.Capabilities, name) }
+
 // Hello is what an upstream session declares of its client. A modern or shared
 // peer declares per request instead, from Request.Caller.
 type Hello struct {

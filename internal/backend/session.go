@@ -12,7 +12,6 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend/watching"
 	"drawbridge/internal/fault"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -71,33 +70,6 @@ func (s *session) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	_ = s.peer.Close(ctx) // nobody is left to tell, and the peer logs what it could not end
-}
-
-// capability reads one boolean of the backend's capabilities, as in tools.listChanged.
-func (i Info) capability(area, flag string) bool {
-	raw, ok := i.area(area)
-	if !ok {
-		return false
-	}
-	m, ok := jsonscan.Find(raw, flag)
-	return ok && string(m.Value.Of(raw)) == "true"
-}
-
-// area is one member of the backend's capabilities, if it is declared.
-func (i Info) area(name string) ([]byte, bool) {
-	if !isObject(i.Capabilities) {
-		return nil, false
-	}
-	m, ok := jsonscan.Find(i.Capabilities, name)
-	if !ok || !isObject(m.Value.Of(i.Capabilities)) {
-		return nil, false
-	}
-	return m.Value.Of(i.Capabilities), true
-}
-
-func isObject(raw []byte) bool {
-	raw = bytes.TrimLeft(raw, " \t\r\n")
-	return len(raw) > 0 && raw[0] == '{'
 }
 
 // ping asks for any answer at all.

@@ -54,9 +54,9 @@ func (s *session) watch(b *Backend, subs *watching.Subscriptions) *watching.Watc
 // listFilter is which list changes the backend says it tells.
 func (s *session) listFilter() mcpwire.Filter {
 	return mcpwire.Filter{
-		ToolsChanged:     s.info.capability("tools", "listChanged"),
-		PromptsChanged:   s.info.capability("prompts", "listChanged"),
-		ResourcesChanged: s.info.capability("resources", "listChanged"),
+		ToolsChanged:     s.info.Can("tools", "listChanged"),
+		PromptsChanged:   s.info.Can("prompts", "listChanged"),
+		ResourcesChanged: s.info.Can("resources", "listChanged"),
 	}
 }
 
@@ -78,7 +78,7 @@ func (b *Backend) Subscribe(ctx context.Context, caller *mcpwire.Caller, uri str
 		return t.err(b.cfg.Name)
 	}
 	defer sl.release()
-	if !s.info.capability("resources", "subscribe") {
+	if !s.info.Can("resources", "subscribe") {
 		return mcpwire.Errorf(mcpwire.CodeInvalidParams,
 			"Backend %q does not offer subscriptions to resources. Read the resource again instead.", b.cfg.Name)
 	}

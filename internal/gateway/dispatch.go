@@ -223,25 +223,18 @@ func backendData(name, reason string) []byte {
 
 // has tells whether the section's backend declares a capability.
 func (s *section) has(capability string) bool {
-	caps := s.lists.Info.Capabilities
-	if len(caps) == 0 {
-		return false
-	}
-	_, ok := jsonscan.Find(caps, capability)
-	return ok
+	return mcpwire.Member(s.lists.Info.Capabilities, capability) != nil
+}
+
+// extensions are those that the section's backend advertises, a raw object.
+func (s *section) extensions() []byte {
+	return mcpwire.ObjectMember(s.lists.Info.Capabilities, "extensions")
 }
 
 // extends tells whether the backend advertises an extension whose id ends in name.
 func (s *section) extends(name string) bool {
-	caps := s.lists.Info.Capabilities
-	if len(caps) == 0 {
-		return false
-	}
-	m, ok := jsonscan.Find(caps, "extensions")
-	if !ok || m.Value.Of(caps)[0] != '{' {
-		return false
-	}
-	for e := range jsonscan.Members(m.Value.Of(caps)) {
+	extensions := s.extensions()
+	for e := range jsonscan.Members(extensions) {
 		if id := string(e.Key); id == name || strings.HasSuffix(id, "/"+name) {
 			return true
 		}

@@ -50,14 +50,7 @@ func (c *catalogue) any(capability string) bool {
 func (c *catalogue) extensions() []byte {
 	out, seen := []byte{'{'}, map[string]bool{}
 	for _, s := range c.sections {
-		if len(s.lists.Info.Capabilities) == 0 {
-			continue
-		}
-		m, ok := jsonscan.Find(s.lists.Info.Capabilities, "extensions")
-		if !ok {
-			continue
-		}
-		raw := m.Value.Of(s.lists.Info.Capabilities)
+		raw := s.extensions()
 		for e := range jsonscan.Members(raw) {
 			if seen[string(e.Key)] {
 				continue

@@ -5,7 +5,6 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/audit"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -77,9 +76,5 @@ func outcomeOf(out *mcpwire.Outcome) account.Outcome {
 const maxErrorScan = 4 << 10
 
 func isToolError(result []byte) bool {
-	if len(result) > maxErrorScan {
-		return false
-	}
-	m, ok := jsonscan.Find(result, "isError")
-	return ok && string(m.Value.Of(result)) == "true"
+	return len(result) <= maxErrorScan && string(mcpwire.Member(result, "isError")) == "true"
 }

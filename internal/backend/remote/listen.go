@@ -8,7 +8,6 @@ import (
 	"drawbridge/internal/backend/remote/answer"
 	"drawbridge/internal/backend/remote/line"
 	"drawbridge/internal/eventstream"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -42,10 +41,10 @@ func (p *modern) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink,
 		case m.IsRequest():
 			p.l.Log.DebugContext(ctx, "request from a modern backend ignored", "method", m.Method)
 		case m.Method == mcpwire.MethodListenAck:
-			told = acknowledged(m.Params)
+			told, _, _ = mcpwire.FilterOf(m.Params)
 			ready(told)
 		default:
-			sink.Notify(mcpwire.Notification{Revision: mcpwire.LatestModern, Method: m.Method, Params: withoutSubscription(m.Params)})
+			sink.Notify(mcpwire.Notification{Revision: mcpwire.LatestModern, Method: m.Method, Params: mcpwire.WithoutMeta(m.Params, mcpwire.MetaSubscriptionID)})
 		}
 	}
 }
@@ -59,35 +58,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 func (p *modern) listenRequest(f mcpwire.Filter) (head, body []byte, id int64) {
-	params := []byte(`{"notifications":{`)
-	add := func(name, value string) {
-		if params[len(params)-1] != '{' {
-			params = append(params, ',')
-		}
-		params = append(append(append(params, '"'), name...), `":`...)
-		params = append(params, value...)
-	}
-	for _, list := range []struct {
-		name   string
-		wanted bool
-	}{
-		{"toolsListChanged", f.ToolsChanged}, {"promptsListChanged", f.PromptsChanged}, {"resourcesListChanged", f.ResourcesChanged},
-	} {
-		if list.wanted {
-			add(list.name, "true")
-		}
-	}
-	if len(f.Resources) > 0 {
-		list := []byte{'['}
-		for i, uri := range f.Resources {
-			if i > 0 {
-				list = append(list, ',')
-			}
-			list = mcpwire.AppendString(list, uri)
-		}
-		add("resourceSubscriptions", string(append(list, ']')))
-	}
-	req := &mcpwire.Request{Method: mcpwire.MethodListen, Revision: mcpwire.LatestLegacy, Params: append(params, '}', '}')}
+	req := &mcpwire.Request{Method: mcpwire.MethodListen, Revision: mcpwire.LatestLegacy, Params: append(f.Append([]byte(`{"notifications":`)), '}')}
 	c := p.l.NewCall(req, nil)
 	return modernHead(nil, req), p.l.AppendCall(nil, mcpwire.LatestModern, &c, req), c.ID
 }
@@ -104,71 +75,8 @@ func (p *modern) listenEnded(ctx context.Context, m *mcpwire.Message, id int64, 
 	case a.Err != nil:
 		ready(mcpwire.Filter{})
 		return p.Wait(ctx)
-	case told.ToolsChanged || told.PromptsChanged || told.ResourcesChanged || len(told.Resources) > 0:
+	case !told.Empty():
 		return errors.New("the backend ended the subscription")
 	}
 	return p.Wait(ctx)
-}
-
-// acknowledged reads what the backend honours of the filter.
-func acknowledged(params []byte) (f mcpwire.Filter) {
-	if params == nil {
-		return f
-	}
-	m, ok := jsonscan.Find(params, "notifications")
-	if !ok || !line.IsObject(m.Value.Of(params)) {
-		return f
-	}
-	obj := m.Value.Of(params)
-	for m := range jsonscan.Members(obj) {
-		value := m.Value.Of(obj)
-		switch yes := string(value) == "true"; {
-		case jsonscan.Is(m.Key, "toolsListChanged"):
-			f.ToolsChanged = yes
-		case jsonscan.Is(m.Key, "promptsListChanged"):
-			f.PromptsChanged = yes
-		case jsonscan.Is(m.Key, "resourcesListChanged"):
-			f.ResourcesChanged = yes
-		case jsonscan.Is(m.Key, "resourceSubscriptions"):
-			f.Resources = line.Texts(value)
-		}
-	}
-	return f
-}
-
-// withoutSubscription drops the id of our listen from a notification, and the
-// _meta it stood in when nothing else does.
-func withoutSubscription(params []byte) []byte {
-	if params == nil {
-		return nil
-	}
-	meta, ok := jsonscan.Find(params, "_meta")
-	if !ok || !line.IsObject(meta.Value.Of(params)) {
-		return params
-	}
-	obj := meta.Value.Of(params)
-	if _, ok := jsonscan.Find(obj, mcpwire.MetaSubscriptionID); !ok {
-		return params
-	}
-	kept := without(obj, func(m jsonscan.Member) bool { return jsonscan.Is(m.Key, mcpwire.MetaSubscriptionID) })
-	if len(kept) == len("{}") {
-		return without(params, func(m jsonscan.Member) bool { return m.Whole == meta.Whole })
-	}
-	out := append([]byte(nil), params[:meta.Value.From]...)
-	return append(append(out, kept...), params[meta.Value.To:]...)
-}
-
-// without is an object without some members.
-func without(obj []byte, drop func(jsonscan.Member) bool) []byte {
-	out := []byte{'{'}
-	for m := range jsonscan.Members(obj) {
-		if drop(m) {
-			continue
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, m.Whole.Of(obj)...)
-	}
-	return append(out, '}')
 }

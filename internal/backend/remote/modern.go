@@ -194,19 +194,14 @@ func (p *modern) outcome(ctx context.Context, req *mcpwire.Request, a answer.Ans
 // a resultType. Which extension has which is known of tasks alone; for any other
 // it has to have declared some.
 func declared(caller *mcpwire.Caller, resultType string) bool {
-	if caller == nil || !caller.Revision.Modern() || !line.IsObject(caller.Capabilities) || resultType == "invalid" {
+	if caller == nil || !caller.Revision.Modern() || resultType == "invalid" {
 		return false
 	}
-	m, ok := jsonscan.Find(caller.Capabilities, "extensions")
-	if !ok || !line.IsObject(m.Value.Of(caller.Capabilities)) {
-		return false
-	}
-	ext := m.Value.Of(caller.Capabilities)
+	extensions := mcpwire.ObjectMember(caller.Capabilities, "extensions")
 	if resultType == "task" {
-		_, ok = jsonscan.Find(ext, "io.modelcontextprotocol/tasks")
-		return ok
+		return mcpwire.Member(extensions, "io.modelcontextprotocol/tasks") != nil
 	}
-	for range jsonscan.Members(ext) {
+	for range jsonscan.Members(extensions) {
 		return true
 	}
 	return false

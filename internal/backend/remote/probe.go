@@ -118,7 +118,8 @@ func (d *Dialer) discover(ctx context.Context, hello backend.Hello) (info backen
 func (d *Dialer) discoverError(status int, e *mcpwire.Error) (info backend.Info, modern bool, err error) {
 	switch e.Code {
 	case mcpwire.CodeUnsupportedVersion:
-		modern = slices.Contains(supported(e.Data), string(mcpwire.LatestModern)) // else all it speaks is older, or newer than we
+		supported, _ := mcpwire.Texts(mcpwire.Member(e.Data, "supported"))
+		modern = slices.Contains(supported, string(mcpwire.LatestModern)) // else all it speaks is older, or newer than we
 	case mcpwire.CodeHeaderMismatch, mcpwire.CodeMissingCapability:
 		modern = true
 	case mcpwire.CodeMethodNotFound:
@@ -131,18 +132,6 @@ func (d *Dialer) discoverError(status int, e *mcpwire.Error) (info backend.Info,
 	}, modern, nil
 }
 
-// supported is the list in the data of an unsupported-version error.
-func supported(data []byte) []string {
-	if !line.IsObject(data) {
-		return nil
-	}
-	m, ok := jsonscan.Find(data, "supported")
-	if !ok {
-		return nil
-	}
-	return line.Texts(m.Value.Of(data))
-}
-
 // discovery reads a discover result.
 func discovery(result []byte) (versions []string, info backend.Info, ok bool) {
 	info = backend.Info{Transport: backend.StreamableHTTP, Revision: mcpwire.LatestModern, Capabilities: []byte("{}"), ServerInfo: []byte("{}")}
@@ -150,10 +139,11 @@ func discovery(result []byte) (versions []string, info backend.Info, ok bool) {
 		value := m.Value.Of(result)
 		switch {
 		case jsonscan.Is(m.Key, "supportedVersions"):
-			versions, ok = line.Texts(value), true
-		case jsonscan.Is(m.Key, "_meta") && line.IsObject(value):
-			if server, ok := jsonscan.Find(value, mcpwire.MetaServerInfo); ok && line.IsObject(server.Value.Of(value)) {
-				info.ServerInfo = server.Value.Of(value)
+			versions, _ = mcpwire.Texts(value)
+			ok = true
+		case jsonscan.Is(m.Key, "_meta") && mcpwire.IsObject(value):
+			if server := mcpwire.ObjectMember(value, mcpwire.MetaServerInfo); server != nil {
+				info.ServerInfo = server
 			}
 		default:
 			line.Introduce(&info, m.Key, value)

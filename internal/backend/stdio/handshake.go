@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"drawbridge/internal/backend"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -95,20 +94,15 @@ func (p *peer) initialized(out *mcpwire.Outcome) error {
 		return p.refusal(out)
 	}
 	result := out.Result.Bytes
-	rev, known := mcpwire.ParseRevision(text(result, "protocolVersion"))
+	version, _ := mcpwire.TextMember(result, "protocolVersion")
+	rev, known := mcpwire.ParseRevision(version)
 	switch {
 	case !known:
 		return &mcpwire.Error{Code: mcpwire.CodeUnsupportedVersion, Message: "initialize answered with an unknown revision"}
 	case rev.Modern():
 		rev = mcpwire.LatestLegacy // some name it here, where it does not exist, and behave like this one
 	}
-	p.info = backend.Info{
-		Transport:    backend.Stdio,
-		Revision:     rev,
-		Capabilities: object(result, "capabilities"),
-		ServerInfo:   object(result, "serverInfo"),
-		Instructions: text(result, "instructions"),
-	}
+	p.introduced(rev, result, mcpwire.ObjectMember(result, "serverInfo"))
 	p.line(mcpwire.AppendRequest(nil, nil, mcpwire.MethodInitialized, nil))
 	return nil
 }
@@ -121,21 +115,29 @@ func (p *peer) isModern(out *mcpwire.Outcome) bool {
 		return false
 	}
 	result := out.Result.Bytes
-	if m, ok := jsonscan.Find(result, "supportedVersions"); ok && !holds(m.Value.Of(result), string(mcpwire.LatestModern)) {
-		return false
+	if raw := mcpwire.Member(result, "supportedVersions"); raw != nil {
+		if versions, _ := mcpwire.Texts(raw); !slices.Contains(versions, string(mcpwire.LatestModern)) {
+			return false
+		}
 	}
-	server := object(result, "serverInfo")
-	if meta := object(result, "_meta"); meta != nil && server == nil {
-		server = object(meta, mcpwire.MetaServerInfo)
+	server := mcpwire.ObjectMember(result, "serverInfo")
+	if server == nil {
+		server = mcpwire.ObjectMember(mcpwire.Member(result, "_meta"), mcpwire.MetaServerInfo)
 	}
+	p.introduced(mcpwire.LatestModern, result, server)
+	return true
+}
+
+// introduced takes what both handshakes tell in the same words.
+func (p *peer) introduced(rev mcpwire.Revision, result, server []byte) {
+	instructions, _ := mcpwire.TextMember(result, "instructions")
 	p.info = backend.Info{
 		Transport:    backend.Stdio,
-		Revision:     mcpwire.LatestModern,
-		Capabilities: object(result, "capabilities"),
+		Revision:     rev,
+		Capabilities: mcpwire.ObjectMember(result, "capabilities"),
 		ServerInfo:   server,
-		Instructions: text(result, "instructions"),
+		Instructions: instructions,
 	}
-	return true
 }
 
 func (p *peer) discoverParams() []byte {
@@ -199,36 +201,4 @@ func (p *peer) refusal(out *mcpwire.Outcome) error {
 		return out.Err
 	}
 	return p.exit()
-}
-
-// text is the decoded string member of an object, or "".
-func text(obj []byte, name string) string {
-	m, ok := jsonscan.Find(obj, name)
-	if !ok {
-		return ""
-	}
-	s, _ := jsonscan.Unquote(m.Value.Of(obj))
-	return s
-}
-
-// object is the object member of an object, raw, or nil.
-func object(obj []byte, name string) []byte {
-	m, ok := jsonscan.Find(obj, name)
-	if !ok || obj[m.Value.From] != '{' {
-		return nil
-	}
-	return m.Value.Of(obj)
-}
-
-// holds tells whether an array holds a string.
-func holds(arr []byte, s string) bool {
-	if arr[0] != '[' {
-		return false
-	}
-	var all []string
-	for at := range jsonscan.Elements(arr) {
-		v, _ := jsonscan.Unquote(at.Of(arr))
-		all = append(all, v)
-	}
-	return slices.Contains(all, s)
 }

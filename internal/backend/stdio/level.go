@@ -1,17 +1,6 @@
 package stdio
 
-import (
-	"slices"
-
-	"drawbridge/internal/jsonscan"
-	"drawbridge/internal/mcpwire"
-)
-
-// severities of log messages, least first.
-var severities = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
-
-// defaultLevel is what a legacy client that set none is taken to want.
-const defaultLevel = "info"
+import "drawbridge/internal/mcpwire"
 
 // wants tells whether the caller wants to hear a log message.
 func (c *call) wants(params []byte) bool {
@@ -22,12 +11,8 @@ func (c *call) wants(params []byte) bool {
 	if least == "" {
 		return !c.rev.Modern() // modern clients hear what they ask for, legacy ones everything
 	}
-	m, ok := jsonscan.Find(params, "level")
-	if !ok {
-		return false
-	}
-	level, _ := jsonscan.Unquote(m.Value.Of(params))
-	return slices.Index(severities, level) >= slices.Index(severities, least)
+	level, ok := mcpwire.TextMember(params, "level")
+	return ok && mcpwire.Severity(level) >= mcpwire.Severity(least)
 }
 
 // wantLevel makes a legacy process log what the caller wants. The process is
@@ -39,13 +24,12 @@ func (p *peer) wantLevel(caller *mcpwire.Caller) {
 	p.mu.Lock()
 	want := caller.LogLevel
 	if want == "" && p.level != "" && caller.Revision.Legacy() {
-		want = defaultLevel
+		want = mcpwire.DefaultLevel
 	}
-	news := want != "" && (p.level == "" || slices.Index(severities, want) < slices.Index(severities, p.level))
-	if news && slices.Contains(severities, want) {
+	is := mcpwire.Severity(want)
+	news := is >= 0 && (p.level == "" || is < mcpwire.Severity(p.level))
+	if news {
 		p.level = want
-	} else {
-		news = false
 	}
 	p.mu.Unlock()
 	if news {
@@ -55,6 +39,5 @@ func (p *peer) wantLevel(caller *mcpwire.Caller) {
 
 // logs tells whether the backend declared logging.
 func (p *peer) logs() bool {
-	_, ok := jsonscan.Find(p.info.Capabilities, "logging")
-	return ok
+	return mcpwire.Member(p.info.Capabilities, "logging") != nil
 }

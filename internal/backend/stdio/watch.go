@@ -1,14 +1,12 @@
 package stdio
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strconv"
 	"sync"
 	"time"
 
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -49,7 +47,7 @@ func (p *peer) listen(ctx context.Context, f mcpwire.Filter, w *watch) error {
 		return errors.New(why)
 	}
 	defer p.removeWatch(w)
-	if why := p.own(c.id, mcpwire.MethodListen, listenParams(f)); why != "" {
+	if why := p.own(c.id, mcpwire.MethodListen, append(f.Append([]byte(`{"notifications":`)), '}')); why != "" {
 		return errors.New(why)
 	}
 	select {
@@ -108,79 +106,20 @@ func (p *peer) removeWatch(w *watch) {
 	}
 }
 
-func listenParams(f mcpwire.Filter) []byte {
-	b := []byte(`{"notifications":{`)
-	for _, flag := range []struct {
-		on   bool
-		name string
-	}{
-		{f.ToolsChanged, "toolsListChanged"},
-		{f.PromptsChanged, "promptsListChanged"},
-		{f.ResourcesChanged, "resourcesListChanged"},
-	} {
-		if flag.on {
-			b = append(append(append(b, '"'), flag.name...), `":true,`...)
-		}
-	}
-	if len(f.Resources) > 0 {
-		b = append(b, `"resourceSubscriptions":[`...)
-		for _, uri := range f.Resources {
-			b = append(mcpwire.AppendString(b, uri), ',')
-		}
-		b = append(b[:len(b)-1], ']', ',')
-	}
-	b = bytes.TrimSuffix(b, []byte(","))
-	return append(b, '}', '}')
-}
-
 // acknowledged tells a listen what the process honours of its filter.
 func (p *peer) acknowledged(n mcpwire.Notification) {
 	w := p.addressee(n.Params)
 	if w == nil {
 		return
 	}
-	var f mcpwire.Filter
-	if m, ok := jsonscan.Find(n.Params, "notifications"); ok && n.Params[m.Value.From] == '{' {
-		f = decodeFilter(m.Value.Of(n.Params))
-	}
+	f, _, _ := mcpwire.FilterOf(n.Params)
 	w.honours(f)
-}
-
-func decodeFilter(raw []byte) mcpwire.Filter {
-	var f mcpwire.Filter
-	for m := range jsonscan.Members(raw) {
-		value := m.Value.Of(raw)
-		yes := string(value) == "true"
-		switch {
-		case jsonscan.Is(m.Key, "toolsListChanged"):
-			f.ToolsChanged = yes
-		case jsonscan.Is(m.Key, "promptsListChanged"):
-			f.PromptsChanged = yes
-		case jsonscan.Is(m.Key, "resourcesListChanged"):
-			f.ResourcesChanged = yes
-		case jsonscan.Is(m.Key, "resourceSubscriptions") && value[0] == '[':
-			for at := range jsonscan.Elements(value) {
-				if uri, ok := jsonscan.Unquote(at.Of(value)); ok {
-					f.Resources = append(f.Resources, uri)
-				}
-			}
-		}
-	}
-	return f
 }
 
 // addressee finds the listen that a notification's subscription id names.
 func (p *peer) addressee(params []byte) *watch {
-	meta, ok := jsonscan.Find(params, "_meta")
-	if !ok || params[meta.Value.From] != '{' {
-		return nil
-	}
-	raw := meta.Value.Of(params)
-	m, ok := jsonscan.Find(raw, mcpwire.MetaSubscriptionID)
-	if !ok {
-		return nil
-	}
-	id, err := strconv.ParseInt(string(m.Value.Of(raw)), 10, 64)
+	raw := mcpwire.Member(mcpwire.Member(params, "_meta"), mcpwire.MetaSubscriptionID)
+	id, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
 		return nil
 	}
@@ -199,7 +138,7 @@ func (p *peer) addressee(params []byte) *watch {
 func (p *peer) outside(n mcpwire.Notification) {
 	w := p.addressee(n.Params)
 	if w != nil {
-		n.Params = withoutSubscription(n)
+		n.Params = mcpwire.WithoutMeta(n.Params, mcpwire.MetaSubscriptionID)
 	} else {
 		w = p.latest()
 	}
@@ -216,12 +155,4 @@ func (p *peer) latest() *watch {
 		return nil
 	}
 	return p.watches[len(p.watches)-1]
-}
-
-func withoutSubscription(n mcpwire.Notification) []byte {
-	req, err := mcpwire.NewRequest(n.Method, n.Revision, n.Params)
-	if err != nil {
-		return n.Params
-	}
-	return req.AppendParams(nil, mcpwire.Edit{DropMeta: []string{mcpwire.MetaSubscriptionID}})
 }

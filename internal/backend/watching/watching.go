@@ -122,7 +122,7 @@ func (w *Watcher) restart(ctx context.Context) *stream {
 	filter := w.cfg.Base
 	if w.modern() {
 		filter.Resources = w.cfg.Subs.URIs()
-		if isEmpty(filter) {
+		if filter.Empty() {
 			return nil
 		}
 	}
@@ -157,11 +157,11 @@ func (w *Watcher) subscribeAgain(ctx context.Context) {
 // between is told as if it had happened.
 func (w *Watcher) replace(ctx context.Context, cur *stream, wish wish) *stream {
 	defer close(wish.answer)
-	if w.cfg.Alone || isEmpty(wish.filter) {
+	if w.cfg.Alone || wish.filter.Empty() {
 		cur.stop()
 		cur = nil
 	}
-	if isEmpty(wish.filter) {
+	if wish.filter.Empty() {
 		wish.answer <- wish.filter
 		return nil
 	}
@@ -209,8 +209,4 @@ func (w *Watcher) refilter(ctx context.Context, uris []string) (mcpwire.Filter, 
 	// different ideas of what is subscribed.
 	got, ok := <-ask.answer
 	return got, ok
-}
-
-func isEmpty(f mcpwire.Filter) bool {
-	return !f.ToolsChanged && !f.PromptsChanged && !f.ResourcesChanged && len(f.Resources) == 0
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/line"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -14,7 +14,7 @@ import (
 // made the same.
 type prefs struct {
 	mu        sync.Mutex // guards what follows
-	severity  int        // least one asked for, plus one; 0 is none asked for
+	level     string     // the least severe one asked for; "" is none
 	resources []string
 }
 
@@ -31,24 +31,27 @@ func (p *prefs) subscribed(req *mcpwire.Request) {
 	}
 }
 
-// lower tells whether the session has to be set to the severity that a caller wants
-// to hear of, and notes that. The least of all callers counts; each caller's own
-// end leaves out what it did not ask for.
+// lower tells whether the session has to be set to the log level that a caller
+// wants to hear of, and notes that. The least severe of all callers' counts; each
+// caller's own end leaves out what it did not ask for. A legacy caller that set
+// none is only heard where another has silenced the session.
 func (p *prefs) lower(caller *mcpwire.Caller, capabilities []byte) (level string, ok bool) {
-	if caller == nil || caller.LogLevel == "" || !has(capabilities, "logging", "") {
+	if caller == nil || caller.LogLevel == "" && !caller.Revision.Legacy() {
 		return "", false
 	}
-	n := 1 + slices.Index(severities, caller.LogLevel)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n == 0 || p.severity != 0 && p.severity <= n {
+	level = caller.LogLevel
+	if level == "" && p.level != "" {
+		level = mcpwire.DefaultLevel
+	}
+	is := mcpwire.Severity(level)
+	if is < 0 || p.level != "" && mcpwire.Severity(p.level) <= is || mcpwire.Member(capabilities, "logging") == nil {
 		return "", false
 	}
-	p.severity = n
-	return caller.LogLevel, true
+	p.level = level
+	return level, true
 }
-
-var severities = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
 
 // set makes a request of the session's own. That it fails does not end what it is
 // made for.
@@ -66,24 +69,13 @@ func setting(method, name, value string) *mcpwire.Request {
 	return &mcpwire.Request{Method: method, Revision: mcpwire.LatestLegacy, Params: append(params, '}')}
 }
 
-// has tells whether capabilities has a member, and in it a flag that is true.
-func has(capabilities []byte, area, flag string) bool {
-	m, ok := jsonscan.Find(capabilities, area)
-	if !ok || !line.IsObject(m.Value.Of(capabilities)) || flag == "" {
-		return ok && flag == ""
-	}
-	obj := m.Value.Of(capabilities)
-	m, ok = jsonscan.Find(obj, flag)
-	return ok && string(m.Value.Of(obj)) == "true"
-}
-
 // honoured is what a legacy session tells of a filter: what its capabilities say.
 // The resources are subscribed to one by one by others.
-func honoured(capabilities []byte, f mcpwire.Filter) mcpwire.Filter {
-	f.ToolsChanged = f.ToolsChanged && has(capabilities, "tools", "listChanged")
-	f.PromptsChanged = f.PromptsChanged && has(capabilities, "prompts", "listChanged")
-	f.ResourcesChanged = f.ResourcesChanged && has(capabilities, "resources", "listChanged")
-	if !has(capabilities, "resources", "subscribe") {
+func honoured(info backend.Info, f mcpwire.Filter) mcpwire.Filter {
+	f.ToolsChanged = f.ToolsChanged && info.Can("tools", "listChanged")
+	f.PromptsChanged = f.PromptsChanged && info.Can("prompts", "listChanged")
+	f.ResourcesChanged = f.ResourcesChanged && info.Can("resources", "listChanged")
+	if !info.Can("resources", "subscribe") {
 		f.Resources = nil
 	}
 	return f
@@ -125,11 +117,11 @@ func (p *HTTP) restart(ctx context.Context, old *state) error {
 // reason to end what needs the session.
 func (p *HTTP) restore(ctx context.Context) {
 	p.prefs.mu.Lock()
-	severity, resources := p.prefs.severity, slices.Clone(p.prefs.resources)
+	level, resources := p.prefs.level, slices.Clone(p.prefs.resources)
 	p.prefs.mu.Unlock()
 	var wanted []*mcpwire.Request
-	if severity > 0 {
-		wanted = append(wanted, setting(mcpwire.MethodSetLevel, "level", severities[severity-1]))
+	if level != "" {
+		wanted = append(wanted, setting(mcpwire.MethodSetLevel, "level", level))
 	}
 	for _, uri := range resources {
 		wanted = append(wanted, setting(mcpwire.MethodSubscribe, "uri", uri))

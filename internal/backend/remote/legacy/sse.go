@@ -197,17 +197,32 @@ func (p *SSE) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, re
 		return err
 	}
 	defer p.endWatch(c)
-	ready(honoured(p.info.Capabilities, f))
+	ready(honoured(p.info, f))
 	return p.Wait(ctx)
 }
 
 // Serve sends one call. When ctx ends, the backend is told.
 func (p *SSE) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	if level, ok := p.prefs.lower(req.Caller, p.info.Capabilities); ok {
-		o := p.call(ctx, setting(mcpwire.MethodSetLevel, "level", level), nobody{}) // that it fails does not end the call
+	p.adjust(ctx, req.Caller)
+	return p.call(ctx, req, sink)
+}
+
+// adjust makes the session log what a caller wants. That it fails does not end
+// what it is made for.
+func (p *SSE) adjust(ctx context.Context, caller *mcpwire.Caller) {
+	if level, ok := p.prefs.lower(caller, p.info.Capabilities); ok {
+		o := p.call(ctx, setting(mcpwire.MethodSetLevel, "level", level), nobody{})
 		o.Close()
 	}
-	return p.call(ctx, req, sink)
+}
+
+// Tell passes on what a client says, or sets its log level.
+func (p *SSE) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+	if n.Method == mcpwire.MethodSetLevel {
+		p.adjust(ctx, caller)
+		return
+	}
+	p.reply(ctx, mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 }
 
 func (p *SSE) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {

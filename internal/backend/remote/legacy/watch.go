@@ -35,7 +35,7 @@ func (p *HTTP) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, r
 		opened := false
 		err := p.listen(ctx, &at, func() {
 			opened = true
-			tell(honoured(p.info.Capabilities, f))
+			tell(honoured(p.info, f))
 		})
 		switch {
 		case p.IsLost():

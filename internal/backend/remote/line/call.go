@@ -8,7 +8,6 @@ import (
 	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/answer"
 	"drawbridge/internal/backend/remote/rawhttp"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -46,14 +45,7 @@ func Cancellation(id int64) []byte {
 
 // ProgressToken is the token of a progress notification, where it is one of ours.
 func ProgressToken(params []byte) (int64, bool) {
-	if params == nil {
-		return 0, false
-	}
-	m, ok := jsonscan.Find(params, "progressToken")
-	if !ok {
-		return 0, false
-	}
-	return Integer(m.Value.Of(params))
+	return Integer(mcpwire.Member(params, "progressToken"))
 }
 
 // Integer reads a raw id of ours.

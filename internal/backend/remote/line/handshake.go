@@ -121,27 +121,11 @@ func Introduction(result []byte, t backend.Transport) (backend.Info, error) {
 // Introduce takes the members that discover and initialize have in common.
 func Introduce(info *backend.Info, key, value []byte) {
 	switch {
-	case jsonscan.Is(key, "capabilities") && IsObject(value):
+	case jsonscan.Is(key, "capabilities") && mcpwire.IsObject(value):
 		info.Capabilities = value
-	case jsonscan.Is(key, "serverInfo") && IsObject(value):
+	case jsonscan.Is(key, "serverInfo") && mcpwire.IsObject(value):
 		info.ServerInfo = value
 	case jsonscan.Is(key, "instructions"):
 		info.Instructions, _ = jsonscan.Unquote(value) // "" where it is no string
 	}
 }
-
-// Texts are the strings of an array.
-func Texts(raw []byte) (out []string) {
-	if len(raw) == 0 || raw[0] != '[' {
-		return nil
-	}
-	for span := range jsonscan.Elements(raw) {
-		if s, ok := jsonscan.Unquote(span.Of(raw)); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// IsObject tells a raw object.
-func IsObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
