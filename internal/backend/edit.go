@@ -29,7 +29,7 @@ func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpw
 	if caller != nil {
 		level = caller.LogLevel
 		if caller.Revision != "" && level == "" {
-			level = "info" // a legacy client hears logs by default; a modern backend is silent without the key
+			level = mcpwire.DefaultLevel // a legacy client hears logs by default; a modern backend is silent without the key
 		}
 		if caller.Info != nil {
 			info = caller.Info

@@ -105,7 +105,7 @@ func (p *fakePeer) Close(context.Context) error {
 	return nil
 }
 
-func (p *fakePeer) Tell(context.Context, mcpwire.Notification) { p.told.Add(1) }
+func (p *fakePeer) Tell(context.Context, *mcpwire.Caller, mcpwire.Notification) { p.told.Add(1) }
 
 func (p *fakePeer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	p.mu.Lock()

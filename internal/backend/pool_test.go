@@ -264,6 +264,7 @@ func TestTell_reachesOnlyOnesOwnSession(t *testing.T) {
 		b.Serve(as(t, "ann"), toolCall(t), &deaf{})
 		b.Serve(as(t, "bob"), toolCall(t), &deaf{})
 		b.Tell(as(t, "ann"), toolCall(t).Caller, note)
+		synctest.Wait()
 		for i, want := range []int64{0, 1, 0} {
 			if got := d.peer(t, i).told.Load(); got != want {
 				t.Errorf("peer %d was told %d times, want %d", i, got, want)

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -96,20 +97,33 @@ func (t *tail) Close() error {
 	return err
 }
 
-// Teller is a Peer that can pass a client's notification to its backend.
+// Teller is a Peer that can pass a client's notification to its backend, or take
+// the log level of a caller for its session: logging/setLevel.
 type Teller interface {
-	Tell(ctx context.Context, n mcpwire.Notification)
+	Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification)
 }
+
+// tellTime bounds the telling of one backend.
+const tellTime = 10 * time.Second
 
 // Tell passes a client's notification, such as a change of its roots, to the
 // caller's own session, if there is one. A session that serves everybody has
-// nothing to do with one client's roots.
+// nothing to do with one client's roots. It does not wait for the backend.
 func (b *Backend) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
 	s, _ := b.present(ctx, caller)
 	if s == nil || s.slot == nil {
 		return
 	}
-	if peer, ok := s.peer.(Teller); ok {
-		peer.Tell(ctx, n)
+	peer, ok := s.peer.(Teller)
+	if !ok {
+		return
 	}
+	n.Params = bytes.Clone(n.Params)
+	ctx = context.WithoutCancel(ctx)
+	b.crew.run(func() {
+		ctx, cancel := context.WithTimeout(ctx, tellTime)
+		defer cancel()
+		defer context.AfterFunc(b.base, cancel)()
+		peer.Tell(ctx, caller, n)
+	})
 }

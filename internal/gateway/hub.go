@@ -186,8 +186,14 @@ func (g *Gateway) ResourceUpdated(name, owner, uri string, params []byte) {
 }
 
 // Log passes a backend's log message, sent outside of any call, to the legacy
-// clients of its owner; 2026-07-28 has logs within calls only.
-func (g *Gateway) Log(_, owner string, n mcpwire.Notification) {
+// clients of its owner; 2026-07-28 has logs within calls only. What is said in a
+// session that serves several may tell one of another's calls, and in the one
+// that reads the lists it is about nobody: no client hears that.
+func (g *Gateway) Log(name, owner string, n mcpwire.Notification) {
+	if owner == "" {
+		g.deps.Log.Debug("a backend's message belongs to no client", "backend", name, "method", n.Method, "bytes", len(n.Params))
+		return
+	}
 	g.hub.each(owner, func(w *watch) {
 		if w.caller.Revision.Legacy() {
 			w.sink.Notify(n)

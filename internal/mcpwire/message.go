@@ -220,6 +220,7 @@ const (
 	MethodCancelled        = "notifications/cancelled"
 	MethodProgress         = "notifications/progress"
 	MethodMessage          = "notifications/message"
+	MethodElicitDone       = "notifications/elicitation/complete" // 2025-11-25 only
 	MethodToolsChanged     = "notifications/tools/list_changed"
 	MethodPromptsChanged   = "notifications/prompts/list_changed"
 	MethodResourcesChanged = "notifications/resources/list_changed"

@@ -194,9 +194,12 @@ func (p *peer) cancelled(id int64) {
 	p.line(mcpwire.AppendRequest(nil, nil, mcpwire.MethodCancelled, append(params, '}')))
 }
 
-// Tell passes a client's notification to the process.
-func (p *peer) Tell(_ context.Context, n mcpwire.Notification) {
-	if p.info.Revision.Legacy() {
+// Tell passes a client's notification to the process, or sets its log level.
+func (p *peer) Tell(_ context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+	switch {
+	case n.Method == mcpwire.MethodSetLevel:
+		p.wantLevel(caller)
+	case p.info.Revision.Legacy():
 		p.line(mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 	}
 }

@@ -169,6 +169,12 @@ func (p *peer) notification(m mcpwire.Message) {
 		p.progress(n)
 	case mcpwire.MethodMessage:
 		p.logged(n)
+	case mcpwire.MethodElicitDone:
+		if c, _ := p.cause(); c != nil {
+			c.notify(n)
+		} else {
+			p.outside(n)
+		}
 	case mcpwire.MethodCancelled:
 		p.withdraw(m.Params)
 	case mcpwire.MethodListenAck:

@@ -259,7 +259,7 @@ func TestTell(t *testing.T) {
 	if !ok {
 		t.Fatal("a stdio peer cannot be told of a client's roots")
 	}
-	teller.Tell(t.Context(), mcpwire.Notification{Method: mcpwire.MethodRootsChanged})
+	teller.Tell(t.Context(), nil, mcpwire.Notification{Method: mcpwire.MethodRootsChanged})
 	if out := call(t, p, "echo", `{}`); out.Kind != mcpwire.Complete {
 		t.Errorf("got %+v", out)
 	}

@@ -26,10 +26,15 @@ func (c *call) Notify(n mcpwire.Notification) {
 		return
 	case n.Method == mcpwire.MethodMessage && !severe(n.Params, c.level()):
 		return
+	case n.Method == mcpwire.MethodElicitDone && !knowsElicitDone(c.caller):
+		return
 	}
 	frame := make([]byte, 0, len(n.Params)+len(n.Method)+48)
 	c.out.Push(mcpwire.AppendRequest(frame, nil, n.Method, n.Params))
 }
+
+// knowsElicitDone tells the one revision that has notifications/elicitation/complete.
+func knowsElicitDone(c *mcpwire.Caller) bool { return c != nil && c.Revision == mcpwire.Rev20251125 }
 
 // level is the caller with its present log level: a session may change it while
 // the call runs.

@@ -109,7 +109,11 @@ func (d *Dispatcher) legacy(ctx context.Context, s *Session, req *mcpwire.Reques
 		if !ok {
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "params.level is not a log level. Use one of debug, info, notice, warning, error, critical, alert and emergency."))
 		}
-		return emptyOr(req, s.setLevel(ctx, level))
+		err := s.setLevel(ctx, level)
+		if err == nil { // what is said outside of calls is to be of that level, too
+			d.hub.Tell(ctx, s.caller.Load(), mcpwire.Notification{Revision: req.Revision, Method: req.Method, Params: req.Params})
+		}
+		return emptyOr(req, err)
 	case mcpwire.MethodSubscribe:
 		return emptyOr(req, s.subscribe(ctx, req.Target))
 	case mcpwire.MethodUnsubscribe:

@@ -130,6 +130,9 @@ func (o *outside) Notify(n mcpwire.Notification) {
 	if n.Method == mcpwire.MethodMessage && !severe(n.Params, o.s.caller.Load()) {
 		return
 	}
+	if n.Method == mcpwire.MethodElicitDone && !knowsElicitDone(o.s.caller.Load()) {
+		return
+	}
 	o.out.Push(mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 }
 

@@ -128,14 +128,28 @@ func (p *HTTP) Close(ctx context.Context) error {
 
 // Serve sends one call. When ctx ends, the backend is told.
 func (p *HTTP) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	if level, ok := p.prefs.lower(req.Caller, p.info.Capabilities); ok {
-		p.set(ctx, setting(mcpwire.MethodSetLevel, "level", level))
-	}
+	p.adjust(ctx, req.Caller)
 	o := p.call(ctx, req, sink)
 	if o.Kind == mcpwire.Complete {
 		p.prefs.subscribed(req)
 	}
 	return o
+}
+
+// adjust makes the session log what a caller wants.
+func (p *HTTP) adjust(ctx context.Context, caller *mcpwire.Caller) {
+	if level, ok := p.prefs.lower(caller, p.info.Capabilities); ok {
+		p.set(ctx, setting(mcpwire.MethodSetLevel, "level", level))
+	}
+}
+
+// Tell passes on what a client says, or sets its log level.
+func (p *HTTP) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+	if n.Method == mcpwire.MethodSetLevel {
+		p.adjust(ctx, caller)
+		return
+	}
+	p.reply(ctx, mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 }
 
 // call is Serve without what the session remembers of it.
