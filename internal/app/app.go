@@ -59,15 +59,24 @@ type App struct {
 	cfg      *config.Config
 	backends []*running
 
+	// patience is the time of backends that were removed and finish their calls; it
+	// ends, by hurry, with that of Stop. It belongs to no call.
+	patience context.Context
+	hurry    context.CancelFunc
+
 	stops  cleanups
 	failed chan error
 	work   sync.WaitGroup
 }
 
+// recordTime is how long the last rows of the audit log may take.
+const recordTime = 3 * time.Second
+
 // New opens the store and builds the parts. The caller calls Stop even if it
 // never calls Start.
 func New(ctx context.Context, log *slog.Logger, cfg *config.Config, opts Options) (*App, error) {
 	a := &App{log: log, cfg: cfg, opts: opts, failed: make(chan error, 1)}
+	a.patience, a.hurry = context.WithCancel(context.Background())
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.stops.run(context.WithoutCancel(ctx)))
 	}
@@ -94,7 +103,12 @@ func (a *App) build(ctx context.Context) (err error) {
 	if a.audit, err = audit.New(a.part("audit"), a.store, installation, audit.Config{}); err != nil {
 		return err
 	}
-	a.stops.add("audit", a.audit.Close)
+	a.stops.add("audit", func(ctx context.Context) error {
+		// However hurried the end: what was done has to be written down.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		return a.audit.Close(ctx)
+	})
 	a.gateway, err = gateway.New(gateway.Config{Version: a.opts.Version}, gateway.Deps{
 		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
 		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
@@ -153,7 +167,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); return nil })
-	a.stops.add("listener", a.server.Shutdown)
+	a.stops.add("listener", func(ctx context.Context) error { return a.server.Shutdown(ctx, a.cut) })
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
 	a.background("memory", a.tidy)
 	if err := a.greet(); err != nil { // before anybody is served: what is shown once must not be lost
@@ -264,6 +278,8 @@ func (a *App) Gateway() *gateway.Gateway { return a.gateway }
 // Stop lets calls in flight finish until ctx ends, then stops everything, last
 // first. It may be called more than once.
 func (a *App) Stop(ctx context.Context) error {
+	defer a.hurry()
+	defer context.AfterFunc(ctx, a.hurry)()
 	err := a.stops.run(ctx)
 	a.work.Wait()
 	if err != nil {

@@ -63,7 +63,7 @@ func (a *App) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 	for _, r := range old {
 		a.work.Go(func() { // ends after drainTime at the latest
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+			ctx, cancel := context.WithTimeout(a.patience, drainTime)
 			defer cancel()
 			if err := r.stop(ctx); err != nil {
 				a.log.Warn("backend not stopped in order", "backend", r.name, "error", err)
@@ -102,6 +102,16 @@ func (a *App) stopBackends(ctx context.Context) error {
 		}
 	}
 	return first
+}
+
+// cut ends the calls that still run. Their callers are told that it is unknown
+// what came of them.
+func (a *App) cut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.backends {
+		r.backend.Cut()
+	}
 }
 
 // wish is a backend that the configuration asks for.

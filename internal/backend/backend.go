@@ -60,6 +60,9 @@ func (b *Backend) Stop(ctx context.Context) {
 	b.crew.wait()
 }
 
+// Cut ends the calls that run; each is told so. Stop must follow.
+func (b *Backend) Cut() { b.stop() }
+
 // crew is the goroutines of one backend.
 type crew struct {
 	group  sync.WaitGroup

@@ -267,11 +267,21 @@ func (s *Server) Drain() { s.drained.Store(true) }
 // Drained tells whether Drain was called; /readyz answers by it.
 func (s *Server) Drained() bool { return s.drained.Load() }
 
-// Shutdown waits for calls in flight until ctx ends, then cuts the rest.
-func (s *Server) Shutdown(ctx context.Context) error {
+// lastWords is how long calls that were ended have to say so to their clients.
+const lastWords = 2 * time.Second
+
+// Shutdown waits for calls in flight until ctx ends. Then it calls cut, which must
+// end those that are left, and still lets their answers out.
+func (s *Server) Shutdown(ctx context.Context, cut func()) error {
 	s.Drain()
+	if s.http.Shutdown(ctx) == nil {
+		return nil
+	}
+	cut()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // the wait is over; whoever is left is cut
+		_ = s.http.Close() // such as a client that takes no answer
 		return fmt.Errorf("drain: %w", err)
 	}
 	return nil

@@ -54,7 +54,7 @@ func start(t *testing.T, cfg httpd.Config) (addr string) {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve() }()
 	t.Cleanup(func() {
-		if err := s.Shutdown(t.Context()); err != nil && t.Context().Err() == nil {
+		if err := s.Shutdown(t.Context(), func() {}); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
 		<-done
