@@ -42,14 +42,14 @@ func modernBody(method, params string) string {
 }
 
 // post sends a body with the headers of a good request, but for those given.
-func post(t *testing.T, g *gatewaytest.Gateway, h headers, body string) *http.Response {
+func post(t *testing.T, base string, h headers, body string) *http.Response {
 	t.Helper()
-	return send(t, g, "POST", "/mcp", h, body)
+	return send(t, base, "POST", "/mcp", h, body)
 }
 
-func send(t *testing.T, g *gatewaytest.Gateway, method, path string, h headers, body string) *http.Response {
+func send(t *testing.T, base, method, path string, h headers, body string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, g.Base+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestBadInput_reachesNoBackend(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			before := reached() + reachedModern()
-			res := send(t, g, cmp.Or(row.method, "POST"), cmp.Or(row.path, "/mcp"), row.headers, row.body)
+			res := send(t, g.Base, cmp.Or(row.method, "POST"), cmp.Or(row.path, "/mcp"), row.headers, row.body)
 			text := readAll(t, res)
 			if res.StatusCode != row.status {
 				t.Errorf("status %d, want %d: %.300s", res.StatusCode, row.status, text)

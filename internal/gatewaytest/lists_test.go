@@ -79,28 +79,18 @@ func TestLists_ofOneBackendHoldUpNoOther(t *testing.T) {
 		{"refusing", "It refused our credential (HTTP 401)"}, {"nowhere", "No connection to it could be made"},
 		{"missing", "was not found"},
 	} {
-		g.WaitFor("the status of "+tt.backend, func() bool { return strings.Contains(status(t, g), tt.says) })
+		g.WaitFor("the status of "+tt.backend, func() bool { return strings.Contains(status(t, g.Base), tt.says) })
 	}
 }
 
 // status is the text of /status.
-func status(t *testing.T, g *gatewaytest.Gateway) string {
+func status(t *testing.T, base string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.Base+"/status", nil)
-	if err != nil {
-		t.Fatal(err)
+	res := send(t, base, "GET", "/status", nil, "")
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("/status: %d", res.StatusCode)
 	}
-	req.Header.Set("Authorization", "Bearer "+gatewaytest.Key)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("/status: %d, %v", res.StatusCode, err)
-	}
-	return string(body)
+	return readAll(t, res)
 }
 
 // A result that turns out wrong when part of it has left already cannot be taken
@@ -112,7 +102,7 @@ func TestFaults_lateOnesCutTheAnswer(t *testing.T) {
 	g := gatewaytest.Run(t, fmt.Sprintf(`{"limits":{"answer_event":"4MiB"},"mcpServers":{"r":{"url":%q},"good":{"url":%q}}}`, r.HTTP(t), good.HTTP(t)))
 	g.WaitTools("r_bad", "good_echo")
 	for range 8 { // more than open the breaker
-		res := post(t, g, modernHeaders("tools/call", "r_bad"), modernBody("tools/call", `"name":"r_bad","arguments":{"how":"body:64"}`))
+		res := post(t, g.Base, modernHeaders("tools/call", "r_bad"), modernBody("tools/call", `"name":"r_bad","arguments":{"how":"body:64"}`))
 		n, err := io.Copy(io.Discard, res.Body)
 		_ = res.Body.Close()
 		if err == nil || n > 5<<20 {
