@@ -76,6 +76,9 @@ func (c *Client) With(header map[string]string) *Client {
 func (c *Client) Post(ctx context.Context, method, params string) <-chan string {
 	c.t.Helper()
 	id := strconv.FormatInt(c.nextID.Add(1), 10)
+	if c.Revision == R2026 {
+		params = c.withMeta(params)
+	}
 	req := c.post(ctx, method, params, `{"jsonrpc":"2.0","id":`+id+`,"method":`+strconv.Quote(method)+`,"params":`+params+`}`)
 	res, err := c.http.Do(req)
 	if err != nil || res.StatusCode != http.StatusOK {

@@ -285,6 +285,9 @@ func (f *Fake) perform(ctx context.Context, m message, p params, send func(strin
 		for i := range a.Count {
 			send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`, p.Meta.ProgressToken, i+1, a.Text))
 		}
+		if a.Text == "hold" {
+			f.hold(ctx, func() {})
+		}
 	case "hold":
 		f.hold(ctx, func() {
 			if p.Meta.ProgressToken != nil { // tells that it is here
