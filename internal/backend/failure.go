@@ -73,9 +73,22 @@ func (t *trouble) outcome(name, method string) mcpwire.Outcome {
 }
 
 func (t *trouble) err(name string) *mcpwire.Error {
+	return Failure(name, t.reason, t.sentence(name))
+}
+
+// Failure is the error of a backend that does not do its part. message is for
+// people, reason for programs: error.data has it beside the backend's name.
+func Failure(name, reason, message string) *mcpwire.Error {
 	data := mcpwire.AppendString([]byte(`{"backend":`), name)
-	data = mcpwire.AppendString(append(data, `,"reason":`...), t.reason)
-	return &mcpwire.Error{Code: mcpwire.CodeInternal, Message: t.sentence(name), Data: append(data, '}')}
+	data = mcpwire.AppendString(append(data, `,"reason":`...), reason)
+	return &mcpwire.Error{Code: mcpwire.CodeInternal, Message: message, Data: append(data, '}')}
+}
+
+// Unanswered is the Failure of a backend that took a call and ended it without an
+// answer. reason is as in Broken.
+func Unanswered(name, reason string) *mcpwire.Error {
+	t := trouble{reason: reason, advice: adviceUnknown}
+	return t.err(name)
 }
 
 // fault is the same for callers that are not a request.

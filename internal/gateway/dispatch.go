@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/backend"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
@@ -181,12 +182,12 @@ func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request,
 func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.Request, out mcpwire.Outcome) mcpwire.Outcome {
 	defer out.Close()
 	if !req.Caller.Revision.Modern() {
-		return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal,
-			Message: "Backend " + name + " asked a question in the middle of this call in the way of 2026-07-28, which a " + string(req.Caller.Revision) + " client cannot be asked. Use a client that speaks 2026-07-28.",
-			Data:    backendData(name, "input_required")})
+		return mcpwire.Fail(backend.Failure(name, "input_required",
+			"Backend "+name+" asked a question in the middle of this call in the way of 2026-07-28, which a "+string(req.Caller.Revision)+" client cannot be asked. Use a client that speaks 2026-07-28."))
 	}
 	if out.Result.Rest != nil {
-		return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: "Backend " + name + " asked a question that is too large.", Data: backendData(name, "input_required too large")})
+		return mcpwire.Fail(backend.Failure(name, "input_required too large",
+			"Backend "+name+" asked a question that is too large to be passed on. Look at the backend's own log."))
 	}
 	result := out.Result.Bytes
 	st := sealedState{Backend: name, Owner: p.Owner(), Digest: digest(req), Expires: g.deps.Now().Add(g.cfg.StateTTL).Unix()}
@@ -194,7 +195,8 @@ func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.R
 	if has {
 		var ok bool
 		if st.Inner, ok = jsonscan.Unquote(at.Value.Of(result)); !ok {
-			return mcpwire.Fail(&mcpwire.Error{Code: mcpwire.CodeInternal, Message: "Backend " + name + " sent a requestState that is not a string.", Data: backendData(name, "bad requestState")})
+			return mcpwire.Fail(backend.Failure(name, "bad requestState",
+				"Backend "+name+" asked a question with a requestState that is not a string. Look at the backend's own log."))
 		}
 		st.Has = true
 	}
@@ -212,13 +214,6 @@ func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.R
 		next = append(append(next, ','), result[1:]...) // never empty: resultType is in it
 	}
 	return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: out.Revision, Result: mcpwire.Result{Bytes: next}}
-}
-
-// backendData is the data of an error about a backend.
-func backendData(name, reason string) []byte {
-	b := mcpwire.AppendString([]byte(`{"backend":`), name)
-	b = mcpwire.AppendString(append(b, `,"reason":`...), reason)
-	return append(b, '}')
 }
 
 // has tells whether the section's backend declares a capability.

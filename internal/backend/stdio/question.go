@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 
-	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/backend"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -31,7 +31,7 @@ func (p *peer) question(m mcpwire.Message) {
 	id := bytes.Clone(m.ID)
 	c, n := p.cause()
 	switch {
-	case c != nil && !canAnswer(c.caller, q):
+	case c != nil && !c.caller.CanAnswer(q):
 		p.refuse(id, errCannotAnswer)
 		return
 	case c != nil && p.ask(id, q, &c.ear):
@@ -66,10 +66,8 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 			p.refuse(id, errCannotAnswer)
 		case err != nil:
 			p.decline(id, q.Method)
-		case answer.Err != nil:
-			p.refuse(id, answer.Err)
 		default:
-			p.reply(id, answer.Result)
+			p.answer(id, answer)
 		}
 	})
 	if cancel != nil {
@@ -81,19 +79,15 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 // again puts a question whose call has ended: it was only attributed to that one,
 // where a client has several.
 func (p *peer) again(id []byte, q mcpwire.Question) {
-	if c, _ := p.cause(); c == nil || !canAnswer(c.caller, q) || !p.ask(id, q, &c.ear) {
+	if c, _ := p.cause(); c == nil || !c.caller.CanAnswer(q) || !p.ask(id, q, &c.ear) {
 		p.decline(id, q.Method)
 	}
 }
 
 // withdraw ends a question that the process no longer asks.
 func (p *peer) withdraw(params []byte) {
-	m, ok := jsonscan.Find(params, "requestId")
-	if !ok {
-		return
-	}
+	id := string(mcpwire.Member(params, "requestId"))
 	p.mu.Lock()
-	id := string(m.Value.Of(params))
 	cancel := p.asking[id]
 	delete(p.asking, id)
 	p.mu.Unlock()
@@ -102,34 +96,15 @@ func (p *peer) withdraw(params []byte) {
 	}
 }
 
-// canAnswer tells whether a caller declared what a question needs.
-func canAnswer(caller *mcpwire.Caller, q mcpwire.Question) bool {
-	switch q.Method {
-	case mcpwire.MethodElicit:
-		if m, ok := jsonscan.Find(q.Params, "mode"); ok && string(m.Value.Of(q.Params)) == `"url"` {
-			return caller.Can.ElicitationURL
-		}
-		return caller.Can.Elicitation
-	case mcpwire.MethodSample:
-		if _, tools := jsonscan.Find(q.Params, "tools"); tools {
-			return caller.Can.SamplingTools
-		}
-		return caller.Can.Sampling
-	}
-	return caller.Can.Roots
-}
+// decline answers for a client that is not there or cannot.
+func (p *peer) decline(id []byte, method string) { p.answer(id, backend.Decline(method)) }
 
-// decline answers for a client that is not there or cannot (protocol reference
-// 2.5, last table). A server that gets no roots keeps to those it was started with.
-func (p *peer) decline(id []byte, method string) {
-	switch method {
-	case mcpwire.MethodElicit:
-		p.reply(id, []byte(`{"action":"cancel"}`))
-	case mcpwire.MethodRootsList:
-		p.reply(id, []byte(`{"roots":[]}`))
-	default:
-		p.refuse(id, &mcpwire.Error{Code: -1, Message: "User rejected sampling request"})
+func (p *peer) answer(id []byte, a mcpwire.Answer) {
+	if a.Err != nil {
+		p.refuse(id, a.Err)
+		return
 	}
+	p.reply(id, a.Result)
 }
 
 func (p *peer) reply(id, result []byte) {

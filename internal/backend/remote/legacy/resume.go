@@ -3,12 +3,12 @@ package legacy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
+	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/answer"
 	"drawbridge/internal/backend/remote/line"
 	"drawbridge/internal/backend/remote/rawhttp"
@@ -46,7 +46,9 @@ func (p *HTTP) stream(ctx context.Context, c *call, s *state, resp *rawhttp.Resp
 			broken, at.moved = 0, false
 		}
 		if errors.Is(err, line.ErrUnknown) && at.id == "" && ctx.Err() == nil {
-			return answer.Answer{Err: p.unanswered()}, nil
+			// The backend itself ended it, in order but without an answer and without an
+			// id to come back with. That breaks the protocol, so it is no tool's result.
+			return answer.Answer{Err: backend.Unanswered(p.l.Name, "it ended the stream without an answer")}, nil
 		}
 		if !resumable(ctx, err) || at.id == "" || broken == maxResumes {
 			return answer.Answer{}, err
@@ -54,20 +56,6 @@ func (p *HTTP) stream(ctx context.Context, c *call, s *state, resp *rawhttp.Resp
 		if resp, err = p.resume(ctx, s, &at); err != nil {
 			return answer.Answer{}, err
 		}
-	}
-}
-
-// unanswered is the error of a call whose stream the backend itself ended, in
-// order but without an answer and without an id to come back with. That breaks
-// the protocol, so it is no tool's result.
-func (p *HTTP) unanswered() *mcpwire.Error {
-	const reason = "it ended the stream without an answer"
-	data := mcpwire.AppendString([]byte(`{"backend":`), p.l.Name)
-	data = mcpwire.AppendString(append(data, `,"reason":`...), reason)
-	return &mcpwire.Error{
-		Code:    mcpwire.CodeInternal,
-		Message: fmt.Sprintf("Backend %q gave no answer: %s. It is unknown whether the call took effect: look before you repeat it.", p.l.Name, reason),
-		Data:    append(data, '}'),
 	}
 }
 

@@ -223,7 +223,7 @@ func (r *router) question(ctx context.Context, m *mcpwire.Message, on *call) {
 		if c != nil {
 			c.used.Done()
 		}
-		r.reply(ctx, appendAnswer(a.id, decline(m.Method)))
+		r.reply(ctx, appendAnswer(a.id, backend.Decline(m.Method)))
 		return
 	}
 	a.q = mcpwire.Question{Revision: r.revision(), Method: m.Method, Params: bytes.Clone(m.Params)}
@@ -257,7 +257,7 @@ func (r *router) put(a *asking, c *call) {
 		case send: // the call has ended and must not wait
 			c.used.Done()
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
-			r.reply(ctx, appendAnswer(a.id, decline(a.q.Method)))
+			r.reply(ctx, appendAnswer(a.id, backend.Decline(a.q.Method)))
 			cancel()
 		default:
 			c.used.Done()
@@ -313,18 +313,7 @@ func ask(ctx context.Context, sink mcpwire.Sink, q mcpwire.Question, unasked boo
 	case errors.Is(err, mcpwire.ErrCannotAsk) && !unasked:
 		return mcpwire.Answer{Err: mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The client cannot answer this.")}
 	}
-	return decline(q.Method)
-}
-
-// decline is the answer to a question that nobody answers.
-func decline(method string) mcpwire.Answer {
-	switch method {
-	case mcpwire.MethodElicit:
-		return mcpwire.Answer{Result: []byte(`{"action":"cancel"}`)}
-	case mcpwire.MethodRootsList:
-		return mcpwire.Answer{Result: []byte(`{"roots":[]}`)}
-	}
-	return mcpwire.Answer{Err: &mcpwire.Error{Code: -1, Message: "User rejected sampling request"}}
+	return backend.Decline(q.Method)
 }
 
 func appendAnswer(id []byte, a mcpwire.Answer) []byte {

@@ -28,3 +28,16 @@ func Cause[C any](calls iter.Seq2[int64, C], callerOf func(C) *mcpwire.Caller) (
 	}
 	return cause, n, n == 1 || n > 1 && one && client != ""
 }
+
+// Decline is the answer to a question that nobody answers, one that lets the
+// backend go on (protocol reference 2.5, last table). A server that gets no roots
+// keeps to those it was started with.
+func Decline(method string) mcpwire.Answer {
+	switch method {
+	case mcpwire.MethodElicit:
+		return mcpwire.Answer{Result: []byte(`{"action":"cancel"}`)}
+	case mcpwire.MethodRootsList:
+		return mcpwire.Answer{Result: []byte(`{"roots":[]}`)}
+	}
+	return mcpwire.Answer{Err: &mcpwire.Error{Code: -1, Message: "User rejected sampling request"}}
+}
