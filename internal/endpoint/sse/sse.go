@@ -18,7 +18,6 @@ import (
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/eventstream"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/route"
 )
@@ -44,9 +43,6 @@ type connection struct {
 
 // largest bounds an answer, which has to wait whole for its place on the stream.
 const largest = 64 << 20
-
-// maxBatch bounds the messages of a batch.
-const maxBatch = 100
 
 // New makes the endpoint whose stream is at path, such as "/sse".
 func New(log *slog.Logger, d *session.Dispatcher, path string) *Endpoint {
@@ -164,25 +160,14 @@ func split(s *session.Session, body []byte) ([]mcpwire.Message, *mcpwire.Error) 
 	if err := mcpwire.CheckBody(body); err != nil {
 		return nil, err
 	}
-	if n := len(body); n == 0 || body[0] != '[' {
+	if !mcpwire.IsBatch(body) {
 		msg, err := mcpwire.ParseChecked(body)
 		return []mcpwire.Message{msg}, err
 	}
-	if s.Revision() >= mcpwire.Rev20250618 {
+	if session.NoBatches(s.Revision()) {
 		return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "Batches were removed with revision 2025-06-18. Send each message by itself.")
 	}
-	var msgs []mcpwire.Message
-	for span := range jsonscan.Elements(body) {
-		msg, err := mcpwire.ParseChecked(span.Of(body))
-		if err != nil {
-			return nil, err
-		}
-		msgs = append(msgs, msg)
-	}
-	if len(msgs) == 0 || len(msgs) > maxBatch {
-		return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "A batch holds 1 to %d messages.", maxBatch)
-	}
-	return msgs, nil
+	return session.SplitBatch(body)
 }
 
 // take serves messages in their order; requests go on beside those that follow.

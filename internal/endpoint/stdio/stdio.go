@@ -7,6 +7,7 @@ package stdio
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,6 @@ import (
 const (
 	maxLine     = 16 << 20
 	maxInFlight = 512
-	maxBatch    = 100
 	// grace is how long requests in flight may go on after the end of input: a
 	// script that pipes its requests in wants the answers.
 	grace = 25 * time.Second
@@ -139,39 +139,29 @@ func (c *connection) serve(ctx context.Context, lines <-chan line) error {
 // line takes one line: a message, or the batch that revisions before 2025-06-18
 // allow.
 func (c *connection) line(ctx context.Context, b []byte) {
-	first := firstByte(b)
-	if first == 0 {
+	if len(bytes.Trim(b, " \t\r\n")) == 0 {
 		return // an empty line is nothing
 	}
 	if err := mcpwire.CheckBody(b); err != nil {
 		c.fail(nil, err)
 		return
 	}
-	if first != '[' {
+	if !mcpwire.IsBatch(b) {
 		c.message(ctx, b)
 		return
 	}
-	if c.s.Revision() == "" || c.s.Revision() >= mcpwire.Rev20250618 {
+	if c.s.Revision() == "" || session.NoBatches(c.s.Revision()) {
 		c.fail(nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "Batches were removed with revision 2025-06-18. Send each message on a line of its own."))
 		return
 	}
 	n := 0
 	for span := range jsonscan.Elements(b) {
-		if n++; n > maxBatch {
-			c.fail(nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "A batch holds at most %d messages.", maxBatch))
+		if n++; n > session.MaxBatch {
+			c.fail(nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "A batch holds at most %d messages. Split it.", session.MaxBatch))
 			return
 		}
 		c.message(ctx, span.Of(b))
 	}
-}
-
-func firstByte(b []byte) byte {
-	for _, c := range b {
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			return c
-		}
-	}
-	return 0
 }
 
 // message takes one checked message.

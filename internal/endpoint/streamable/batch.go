@@ -9,14 +9,11 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
-// maxBatch bounds the messages of a batch, batchParallel how many of its
-// requests run at once, heldBytes each of their answers and heldTogether all.
+// batchParallel is how many requests of a batch run at once, heldBytes each of their answers and heldTogether all.
 const (
-	maxBatch      = 100
 	batchParallel = 8
 	heldBytes     = 8 << 20
 	heldTogether  = 32 << 20
@@ -37,7 +34,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, p account.Princ
 		stream.WriteError(w, http.StatusBadRequest, nil, err)
 		return
 	}
-	if h := r.Header.Get(headerRevision); h >= string(mcpwire.Rev20250618) {
+	if h := r.Header.Get(headerRevision); session.NoBatches(mcpwire.Revision(h)) {
 		e.refuse(w, http.StatusBadRequest, noBatch)
 		return
 	}
@@ -50,7 +47,7 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, p account.Princ
 		return
 	}
 	defer s.Release()
-	if s.Revision() >= mcpwire.Rev20250618 {
+	if session.NoBatches(s.Revision()) {
 		e.refuse(w, http.StatusBadRequest, noBatch)
 		return
 	}
@@ -64,26 +61,15 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, p account.Princ
 
 const noBatch = "Batches were removed with revision 2025-06-18. Send each message in a request of its own."
 
-// split takes a checked array apart.
+// split takes a checked array apart. What needs a header of its own cannot be in it.
 func split(body []byte) ([]mcpwire.Message, *mcpwire.Error) {
-	var msgs []mcpwire.Message
-	for span := range jsonscan.Elements(body) {
-		if len(msgs) == maxBatch {
-			return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "A batch may hold at most %d messages. Split it.", maxBatch)
-		}
-		msg, err := mcpwire.ParseChecked(span.Of(body))
-		if err != nil {
-			return nil, err
-		}
-		if _, modern := session.Version(msg.Params); modern || msg.Method == mcpwire.MethodInitialize {
+	msgs, err := session.SplitBatch(body)
+	for i := range msgs {
+		if _, modern := session.Version(msgs[i].Params); modern || msgs[i].Method == mcpwire.MethodInitialize {
 			return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "initialize and requests of 2026-07-28 cannot be part of a batch. Send them alone.")
 		}
-		msgs = append(msgs, msg)
 	}
-	if len(msgs) == 0 {
-		return nil, mcpwire.Errorf(mcpwire.CodeInvalidRequest, "The batch is empty.")
-	}
-	return msgs, nil
+	return msgs, err
 }
 
 // serveBatch takes what needs no answer, then runs the requests.

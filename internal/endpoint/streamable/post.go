@@ -33,7 +33,7 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, p account.Princi
 		return
 	}
 	defer body.Free()
-	if isArray(body.B) {
+	if mcpwire.IsBatch(body.B) {
 		e.batch(w, r, p, body.B)
 		return
 	}
@@ -46,18 +46,6 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, p account.Princi
 	default:
 		e.oneWay(w, r, p, &msg)
 	}
-}
-
-// isArray tells a batch.
-func isArray(body []byte) bool {
-	for _, c := range body {
-		switch c {
-		case ' ', '\t', '\n', '\r':
-		default:
-			return c == '['
-		}
-	}
-	return false
 }
 
 // oneWay takes a notification or a response.
