@@ -11,6 +11,9 @@ var legacyDrops = []string{mcpwire.MetaVersion, mcpwire.MetaClientInfo, mcpwire.
 // peer's own progress token, nil for none.
 func EditFor(to mcpwire.Revision, req *mcpwire.Request, self, token []byte) mcpwire.Edit {
 	e := mcpwire.Edit{ProgressToken: token}
+	if to < mcpwire.Rev20250618 && req.Method == mcpwire.MethodComplete {
+		e.DropMember = "context" // which came with that revision
+	}
 	switch {
 	case to.Modern() && !req.Revision.Modern():
 		e.SetMeta = modernMeta(to, req.Caller, self)
@@ -25,8 +28,9 @@ func EditFor(to mcpwire.Revision, req *mcpwire.Request, self, token []byte) mcpw
 // a caller that declared it at initialize (protocol reference 2.4, "Lifecycle" and
 // "Logging").
 func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpwire.MetaMember {
-	info, level := self, ""
+	info, level, can := self, "", mcpwire.Capabilities{}
 	if caller != nil {
+		can.Extensions = caller.Can.Extensions
 		level = caller.LogLevel
 		if caller.Revision != "" && level == "" {
 			level = mcpwire.DefaultLevel // a legacy client hears logs by default; a modern backend is silent without the key
@@ -40,7 +44,7 @@ func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpw
 		{Key: mcpwire.MetaClientInfo, Raw: info},
 		// A question of a modern backend cannot reach a legacy client in this
 		// version, so none is declared and the backend does without.
-		{Key: mcpwire.MetaCapabilities, Raw: []byte("{}")},
+		{Key: mcpwire.MetaCapabilities, Raw: mcpwire.EncodeCapabilities(can, to)},
 	}
 	if level != "" {
 		meta = append(meta, mcpwire.MetaMember{Key: mcpwire.MetaLogLevel, Raw: mcpwire.AppendString(nil, level)})

@@ -50,11 +50,16 @@ type pool struct {
 func newPool(b *Backend) *pool { return &pool{b: b, slots: map[key]*slot{}} }
 
 // keyFor is the place of a caller. A modern caller's questions cannot be relayed
-// to a legacy backend in this version, so its session declares none.
+// to a legacy backend in this version, so its session declares none; extensions
+// are declared for callers of both eras.
 func (b *Backend) keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
 	k := key{user: who.User, credential: who.Credential}
-	if caller != nil && caller.Revision.Legacy() && backend.Legacy() {
+	switch {
+	case caller == nil || !backend.Legacy():
+	case caller.Revision.Legacy():
 		k.can = caller.Can
+	default:
+		k.can.Extensions = caller.Can.Extensions
 	}
 	if d, ok := b.dialer.(PerClient); ok && d.PerClient() && caller != nil {
 		k.client = caller.Session

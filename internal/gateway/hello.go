@@ -30,7 +30,7 @@ func (c *catalogue) capabilities(rev mcpwire.Revision) []byte {
 		out = append(out, `,"completions":{}`...)
 	}
 	out = append(out, `,"logging":{}`...)
-	if ext := c.extensions(); rev.Modern() && len(ext) > 2 {
+	if ext := c.extensions(); rev >= mcpwire.Rev20251125 && len(ext) > 2 {
 		out = append(append(out, `,"extensions":`...), ext...)
 	}
 	return append(out, '}')

@@ -2,6 +2,9 @@ package mcpwire
 
 import "drawbridge/internal/jsonscan"
 
+// maxExtensions bounds what is kept of a client's extensions.
+const maxExtensions = 2 << 10
+
 // DecodeCapabilities reads the questions a client declares it can answer. raw is
 // a client capabilities object of any revision, checked; nil is none.
 func DecodeCapabilities(raw []byte) Capabilities {
@@ -25,6 +28,8 @@ func DecodeCapabilities(raw []byte) Capabilities {
 			_, c.SamplingTools = jsonscan.Find(value, "tools")
 		case jsonscan.Is(m.Key, "roots"):
 			c.Roots = true
+		case jsonscan.Is(m.Key, "extensions") && len(value) <= maxExtensions:
+			c.Extensions = string(value)
 		}
 	}
 	return c
@@ -82,6 +87,9 @@ func EncodeCapabilities(c Capabilities, rev Revision) []byte {
 		add(`"roots":{}`)
 	case c.Roots:
 		add(`"roots":{"listChanged":true}`)
+	}
+	if c.Extensions != "" && rev >= Rev20251125 {
+		add(`"extensions":` + c.Extensions)
 	}
 	return append(out, '}')
 }

@@ -122,13 +122,13 @@ func (r *Request) readMeta() *Error {
 	}
 	meta, base := r.at.meta.Value.Of(r.Params), r.at.meta.Value.From
 	if first(meta) != '{' {
-		return Errorf(CodeInvalidParams, "params._meta is not an object.")
+		return Errorf(CodeInvalidParams, "params._meta is not an object. Send an object, or leave it out.")
 	}
 	for m := range jsonscan.Members(meta) {
 		switch {
 		case jsonscan.Is(m.Key, "progressToken"):
 			if !validID(m.Value.Of(meta)) {
-				return Errorf(CodeInvalidParams, "params._meta.progressToken is neither a string nor an integer.")
+				return Errorf(CodeInvalidParams, "params._meta.progressToken is neither a string nor an integer. Send one of them, or leave it out.")
 			}
 			r.at.progressToken = jsonscan.Member{Key: m.Key, Value: shift(m.Value, base), Whole: shift(m.Whole, base)}
 		case jsonscan.Is(m.Key, MetaVersion):
@@ -149,7 +149,7 @@ func (r *Request) readStrings() *Error {
 	var ok bool
 	if !r.at.target.Empty() {
 		if r.Target, ok = jsonscan.Unquote(r.at.target.Of(r.Params)); !ok || bytes.IndexByte([]byte(r.Target), 0) >= 0 {
-			return Errorf(CodeInvalidRequest, "The name, URI or task id in params is not a usable string.")
+			return Errorf(CodeInvalidRequest, "The name, URI or task id in params is not a usable string. Send it as the list has it.")
 		}
 	}
 	if !r.at.cursor.Value.Empty() {
@@ -159,7 +159,7 @@ func (r *Request) readStrings() *Error {
 	}
 	if !r.at.retryState.Value.Empty() {
 		if r.RetryState, ok = jsonscan.Unquote(r.at.retryState.Value.Of(r.Params)); !ok {
-			return Errorf(CodeInvalidParams, "params.requestState is not a string.")
+			return Errorf(CodeInvalidParams, "params.requestState is not a string. Send it back as it came.")
 		}
 		r.HasRetryState = true
 	}
@@ -180,7 +180,7 @@ func (r *Request) checkInputs() *Error {
 		}
 	}
 	if !ok {
-		return Errorf(CodeInvalidParams, "params.inputResponses is not an object with one object per question.")
+		return Errorf(CodeInvalidParams, "params.inputResponses is not an object with one object per question. Answer each under the key of its question.")
 	}
 	return nil
 }
@@ -192,9 +192,9 @@ func (r *Request) needTarget() *Error {
 	}
 	switch r.Method {
 	case MethodToolsCall, MethodPromptsGet:
-		return Errorf(CodeInvalidParams, "params.name is missing.")
+		return Errorf(CodeInvalidParams, "params.name is missing. Send the name that the list has.")
 	case MethodResourcesRead, MethodSubscribe, MethodUnsubscribe:
-		return Errorf(CodeInvalidParams, "params.uri is missing.")
+		return Errorf(CodeInvalidParams, "params.uri is missing. Send the URI of a resource.")
 	}
 	return nil
 }
@@ -237,6 +237,7 @@ type Edit struct {
 	DropMeta      []string     // keys of _meta to leave out
 	DropRetry     bool         // leave out requestState and inputResponses
 	DropCursor    bool
+	DropMember    string // of params; "" for none
 }
 
 // MetaMember is one member of _meta.
@@ -280,7 +281,9 @@ func (r *Request) AppendParams(dst []byte, e Edit) []byte {
 				w.member(m.Whole)
 			}
 		default:
-			w.memberWithTarget(m.Whole, r)
+			if e.DropMember == "" || !jsonscan.Is(m.Key, e.DropMember) {
+				w.memberWithTarget(m.Whole, r)
+			}
 		}
 	}
 	if !metaDone && (len(e.SetMeta) > 0 || e.ProgressToken != nil) {

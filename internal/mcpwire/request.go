@@ -37,17 +37,18 @@ type Caller struct {
 	Session      string       // legacy session id; "" in 2026-07-28
 }
 
-// Capabilities are the questions a client can answer.
+// Capabilities are the questions a client can answer, and its extensions.
 type Capabilities struct {
 	Elicitation    bool // form mode
 	ElicitationURL bool
 	Sampling       bool
 	SamplingTools  bool
 	Roots          bool
+	Extensions     string // as declared, raw object; "" for none
 }
 
 // None tells a client that can answer no question.
-func (c Capabilities) None() bool { return c == Capabilities{} }
+func (c Capabilities) None() bool { return c == Capabilities{Extensions: c.Extensions} }
 
 // ParamHeader looks an Mcp-Param-* header up, whatever its case.
 func (r *Request) ParamHeader(name string) []string {
