@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"drawbridge/internal/account"
@@ -140,17 +141,20 @@ func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpw
 		owner = s
 	}
 	if owner == nil {
-		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s.", req.Method))
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. No backend offers it; server/discover has what there is.", req.Method))
 	}
 	return g.forward(ctx, owner, req, sink, false)
 }
+
+// errNobody is a mistake of ours: an endpoint let a request through that nobody made.
+var errNobody = errors.New("the request has no principal")
 
 // forward hands a request to its owner and brings the outcome into a form the
 // client's era can take.
 func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request, sink mcpwire.Sink, destructive bool) mcpwire.Outcome {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
-		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The request has no principal."))
+		return mcpwire.Fail(mcpwire.FromFault(errNobody))
 	}
 	name := s.backend.Name()
 	if req.HasRetryState {

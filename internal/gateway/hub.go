@@ -35,7 +35,7 @@ type watch struct {
 func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.Filter, sink mcpwire.Sink) (mcpwire.Watch, *mcpwire.Error) {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
-		return nil, mcpwire.Errorf(mcpwire.CodeInternal, "The request has no principal.")
+		return nil, mcpwire.FromFault(errNobody)
 	}
 	w := &watch{g: g, owner: p.Owner(), caller: caller, filter: f, sink: sink,
 		ctx: context.WithoutCancel(ctx), uris: map[string]Backend{}}

@@ -107,7 +107,7 @@ func (s *Server) add(r route.Route) error {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 		if !slices.Contains(r.Methods, req.Method) {
 			w.Header().Set("Allow", allow)
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			http.Error(w, "This address does not take "+req.Method+". Use "+allow+".", http.StatusMethodNotAllowed)
 			return
 		}
 		if open {
@@ -166,21 +166,23 @@ const maxParameters = 1000
 // paths; nothing here ever redirects.
 func badPath(r *http.Request) string {
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
-		return "too many query parameters"
+		return "The query has too many parameters. Nothing here needs more than a few."
 	}
 	p := r.URL.Path
 	if p == "" || p[0] != '/' {
-		return "bad path"
+		return plainPath
 	}
-	if raw := r.URL.RawPath; raw != "" {
-		return "bad path: write it without needless percent-encoding"
+	if r.URL.RawPath != "" {
+		return "The path cannot be used. Write it without needless percent-encoding."
 	}
 	if strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../") ||
 		strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..") || strings.ContainsAny(p, "\\\x00") {
-		return "bad path"
+		return plainPath
 	}
 	return ""
 }
+
+const plainPath = "The path cannot be used. Write it from the first slash on, without doubled slashes, dot segments and backslashes."
 
 // recover turns a panic into a 500 for that request alone.
 func (s *Server) recover(w http.ResponseWriter, r *http.Request) {

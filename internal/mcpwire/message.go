@@ -37,7 +37,7 @@ func ParseClient(body []byte) (Message, *Error) {
 // CheckBody is the check of ParseClient alone, for a body that may be a batch.
 func CheckBody(body []byte) *Error {
 	if err := jsonscan.Check(body); err != nil {
-		return Errorf(CodeParse, "The body is not acceptable JSON: %v.", err)
+		return Errorf(CodeParse, "The body is not acceptable JSON: %v. Correct it and send it again.", err)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func CheckBody(body []byte) *Error {
 func ParseChecked(body []byte) (Message, *Error) {
 	m, why := parse(body, true)
 	if why != "" {
-		return Message{}, Errorf(CodeInvalidRequest, "The message is not a JSON-RPC 2.0 request, notification or response: %s.", why)
+		return Message{}, Errorf(CodeInvalidRequest, "The message is not a JSON-RPC 2.0 request, notification or response: %s. Correct it and send it again.", why)
 	}
 	return m, nil
 }

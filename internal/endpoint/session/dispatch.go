@@ -137,7 +137,7 @@ func (d *Dispatcher) modern(ctx context.Context, req *mcpwire.Request, c *call) 
 }
 
 func unknownMethod(req *mcpwire.Request) *mcpwire.Error {
-	return mcpwire.Errorf(mcpwire.CodeMethodNotFound, "There is no method %q in revision %s.", req.Method, req.Caller.Revision)
+	return mcpwire.Errorf(mcpwire.CodeMethodNotFound, "There is no method %q in revision %s. Look it up in the specification, or use another revision.", req.Method, req.Caller.Revision)
 }
 
 func empty(req *mcpwire.Request) mcpwire.Outcome { return mcpwire.Done(req.Revision, []byte("{}")) }

@@ -30,13 +30,13 @@ func AcceptModern(req *mcpwire.Request, version string) *mcpwire.Error {
 	}
 	info := req.MetaInfo()
 	if info != nil && info[0] != '{' {
-		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "%s in params._meta is not an object.", mcpwire.MetaClientInfo)
+		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "%s in params._meta is not an object. Send an object, or leave it out.", mcpwire.MetaClientInfo)
 	}
 	c := &mcpwire.Caller{Revision: rev, Info: info, Capabilities: raw, Can: mcpwire.DecodeCapabilities(raw)}
 	if lit := req.MetaLogLevelRaw(); lit != nil {
 		level, _ := jsonscan.Unquote(lit)
 		if mcpwire.Severity(level) < 0 {
-			return mcpwire.Errorf(mcpwire.CodeInvalidParams, "%s in params._meta is not a log level.", mcpwire.MetaLogLevel)
+			return mcpwire.Errorf(mcpwire.CodeInvalidParams, "%s in params._meta is not a log level. Use one of debug, info, notice, warning, error, critical, alert and emergency.", mcpwire.MetaLogLevel)
 		}
 		c.LogLevel = level
 	}

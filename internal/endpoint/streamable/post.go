@@ -84,7 +84,7 @@ const noSession = "This needs a session. Send initialize first, then its Mcp-Ses
 // request tells the eras apart (protocol reference 2.1).
 func (e *Endpoint) request(w http.ResponseWriter, r *http.Request, p account.Principal, msg *mcpwire.Message) {
 	if gone(msg) {
-		err := mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. Revision 2026-07-28 has no such method.", msg.Method)
+		err := mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. Revision 2026-07-28 has no such method; initialize for one that has.", msg.Method)
 		stream.WriteError(w, modernStatus(err), msg.ID, err)
 		return
 	}

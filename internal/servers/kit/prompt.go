@@ -119,7 +119,7 @@ func (s *Server) complete(ctx context.Context, req *mcpwire.Request, sink mcpwir
 	// Target is what the gateway's renaming acts on; it is the name or URI of ref.
 	suggest, known := s.completer(params.Ref.Type, req.Target)
 	if !known {
-		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "There is no %s %q to complete.", params.Ref.Type, req.Target))
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "There is no %s %q to complete. prompts/list and resources/templates/list have those there are.", params.Ref.Type, req.Target))
 	}
 	return s.serveCall(ctx, req, sink, func(ctx context.Context, c *Call) ([]byte, error) {
 		values := []string{}

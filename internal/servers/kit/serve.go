@@ -31,7 +31,7 @@ func (s *Server) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.S
 	case mcpwire.MethodPing:
 		return mcpwire.Done(mcpwire.LatestModern, []byte(`{"resultType":"complete"}`))
 	}
-	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method %s is not offered here.", req.Method))
+	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method %s is not offered here. server/discover has what there is.", req.Method))
 }
 
 // cacheable is what every list says about keeping it.
@@ -77,7 +77,7 @@ func decodeParams(req *mcpwire.Request, into any) *mcpwire.Error {
 		return nil
 	}
 	if err := json.Unmarshal(req.Params, into); err != nil {
-		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The params of %s do not have the shape the specification gives them.", req.Method)
+		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The params of %s do not have the shape the specification gives them. Correct them and send them again.", req.Method)
 	}
 	return nil
 }
