@@ -126,12 +126,12 @@ func BenchmarkList(b *testing.B) {
 }
 
 // BenchmarkIdle opens sessions, leaves them alone, and looks at the memory. The
-// process is warm: it has made calls and holds what it keeps for the next ones.
+// process is fresh, so all that it grows by counts; one that has had work to do
+// would put the sessions where garbage was.
 func BenchmarkIdle(b *testing.B) {
 	on := newBed(b, 20)
 	for b.Loop() {
 		fresh := residentMB(b, on.gateway.pid)
-		on.run(b, []string{"load", "--url", on.gateway.url, "--token", harness.Key, "--tool", "bench_echo", "--concurrency", "16", "--requests", "50000"})
 		args := []string{"idle", "--sessions", "4000", "--stream", "none", "--tool", "bench_echo"}
 		raw := on.run(b, append(slices.Clone(args), "--json", "--url", on.gateway.url, "--token", harness.Key, "--pid", fmt.Sprint("server=", on.gateway.pid)))
 		var got struct {
@@ -145,6 +145,9 @@ func BenchmarkIdle(b *testing.B) {
 		}
 		if got.Opened != 4000 || got.AliveAfter != 4000 {
 			b.Errorf("%d of 4000 sessions opened, %d answered after the hold", got.Opened, got.AliveAfter)
+		}
+		if got.KBPerSession <= 0 {
+			b.Errorf("%.1f KB per session: this measures nothing", got.KBPerSession)
 		}
 		settle(b, outcome{Name: "idle", Command: strings.Join(args, " "), Gates: []gate{
 			{What: "KB per idle session", Got: got.KBPerSession, Limit: 6},
