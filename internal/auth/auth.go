@@ -33,8 +33,8 @@ const (
 	// nothing but its length speaks for it.
 	MinStatic = 32
 
-	// StaticCredential is the credential of whoever brings the static key.
-	StaticCredential = "static"
+	// staticCredential is the credential of whoever brings the static key.
+	staticCredential = "static"
 
 	maxToken   = 512              // bytes; ours have 53
 	flushEvery = 30 * time.Second // last uses are written this often
@@ -42,9 +42,7 @@ const (
 	failPause  = time.Second      // after reading them failed, before the next try
 )
 
-// The reasons why a request is refused; each is a *fault.Error. ErrNoCredential
-// alone is answered without an error attribute in WWW-Authenticate (RFC 6750,
-// section 3.1).
+// The reasons why a request is refused; each is a *fault.Error.
 var (
 	ErrNoCredential = fault.New(fault.Unauthenticated, "This address needs a key. Send it as `Authorization: Bearer KEY`; `drawbridge key create --name NAME` makes one.")
 	ErrMalformed    = fault.New(fault.Unauthenticated, "The Authorization header cannot be read. Send exactly one, as `Authorization: Bearer KEY`.")
@@ -117,7 +115,7 @@ func New(log *slog.Logger, keys Keys, cfg Config) (*Verifier, error) {
 	}
 	v.static = &entry{
 		hash:      secret.Hash(static),
-		principal: account.Principal{User: account.Admin, Credential: StaticCredential, Role: account.RoleAdmin},
+		principal: account.Principal{User: account.Admin, Credential: staticCredential, Role: account.RoleAdmin},
 	}
 	return v, nil
 }

@@ -9,13 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"drawbridge/internal/auth"
 	"drawbridge/internal/config/tree"
 	"drawbridge/internal/secret"
 )
-
-// minStaticKey is what a key of random letters and digits needs to be beyond
-// guessing.
-const minStaticKey = 32
 
 // token is what RFC 9110 section 5.6.2 lets a header be called.
 var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
@@ -25,8 +22,8 @@ func (l *loader) check(c *Config) {
 	l.checkListen(c.Listen)
 	l.checkIssuer(c)
 	l.checkStore(c)
-	if k := c.StaticKey.Reveal(); k != "" && len(k) < minStaticKey {
-		l.bad("static_key", "has %d characters, at least %d are needed; make one with: openssl rand -hex 32", len(k), minStaticKey)
+	if k := c.StaticKey.Reveal(); k != "" && len(k) < auth.MinStatic {
+		l.bad("static_key", "has %d characters, at least %d are needed; make one with: openssl rand -hex 32", len(k), auth.MinStatic)
 	} else if strings.ContainsAny(k, " \t\r\n") {
 		l.bad("static_key", "holds a space or line break, which no client can send; make one with: openssl rand -hex 32")
 	}

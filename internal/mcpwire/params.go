@@ -216,12 +216,6 @@ func (r *Request) ProgressToken() []byte { return r.part(r.at.progressToken.Valu
 // Arguments is params.arguments, raw, or nil.
 func (r *Request) Arguments() []byte { return r.part(r.at.arguments) }
 
-// Meta is params._meta, raw, or nil.
-func (r *Request) Meta() []byte { return r.part(r.at.meta.Value) }
-
-// IsRetry tells the retry of a request that ended with input required.
-func (r *Request) IsRetry() bool { return r.HasRetryState || !r.at.inputs.Value.Empty() }
-
 // MetaVersionRaw, MetaInfo, MetaCapabilitiesRaw and MetaLogLevelRaw are the
 // members of a 2026-07-28 request's _meta, raw, or nil.
 func (r *Request) MetaVersionRaw() []byte      { return r.part(r.at.version) }

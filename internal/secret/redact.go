@@ -8,27 +8,38 @@ import (
 	"strings"
 )
 
-// minRedact is the shortest value Redact looks for: shorter ones occur in
-// ordinary text and would eat it.
-const minRedact = 4
+// minRedact is the shortest value a Redactor looks for: shorter ones occur in
+// ordinary words and would black them out.
+const minRedact = 6
 
 // ownToken matches what NewToken makes, of whichever kind.
 var ownToken = regexp.MustCompile(`\bdb[a-z]{1,3}_[0-9A-Za-z]{20,}`)
 
-// Redact replaces every occurrence of the secrets in text, plain or escaped as
-// in a URL, and everything that looks like one of our own tokens. It is for text
-// that others wrote: a child's stderr, an upstream's error.
-func Redact(text string, secrets ...String) string {
+// Redactor takes secrets out of text that others wrote, such as a child's
+// standard error. Safe for concurrent use.
+type Redactor struct{ hide *strings.Replacer }
+
+// NewRedactor looks for each line of the secrets, plain or escaped as in a URL.
+func NewRedactor(secrets ...String) *Redactor {
 	var forms []string
 	for _, s := range secrets {
-		if len(s.v) >= minRedact {
-			forms = append(forms, s.v, url.QueryEscape(s.v), url.PathEscape(s.v))
+		for line := range strings.Lines(s.v) {
+			if line = strings.TrimSpace(line); len(line) >= minRedact {
+				forms = append(forms, line, url.QueryEscape(line), url.PathEscape(line))
+			}
 		}
 	}
 	// The longest first, or a secret that contains another would show its rest.
 	slices.SortFunc(forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var pairs []string
 	for _, form := range forms {
-		text = strings.ReplaceAll(text, form, Mask)
+		pairs = append(pairs, form, Mask)
 	}
-	return ownToken.ReplaceAllString(text, Mask)
+	return &Redactor{strings.NewReplacer(pairs...)}
+}
+
+// Redact masks the secrets in text, and everything that looks like one of our own
+// tokens.
+func (r *Redactor) Redact(text string) string {
+	return ownToken.ReplaceAllString(r.hide.Replace(text), Mask)
 }

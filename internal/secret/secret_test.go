@@ -222,20 +222,21 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-func TestRedact(t *testing.T) {
+func TestRedactor(t *testing.T) {
 	t.Parallel()
 	token, _ := secret.NewToken(secret.PrefixKey)
+	r := secret.NewRedactor(secret.New("p@ss w0rd"), secret.New("p@ss w0rd-inner-longer"),
+		secret.New("-----BEGIN KEY-----\nMIIEvQIBADANB\n"), secret.New("abc"), secret.New(""))
 	for _, c := range []struct{ text, want string }{
 		{"login with p@ss w0rd failed", "login with *** failed"},
 		{"GET /?key=p%40ss+w0rd", "GET /?key=***"},
 		{"GET /p@ss%20w0rd/x", "GET /***/x"},
-		{"inner p@ss-inner-longer", "inner ***"},
+		{"inner p@ss w0rd-inner-longer", "inner ***"},
+		{"a line of it: MIIEvQIBADANB", "a line of it: ***"},
 		{"stray " + token.Reveal() + ".", "stray ***."},
 		{"nothing to hide: abc", "nothing to hide: abc"},
 	} {
-		got := secret.Redact(c.text, secret.New("p@ss"), secret.New("p@ss w0rd"), secret.New("p@ss-inner-longer"),
-			secret.New("abc"), secret.New(""))
-		if got != c.want {
+		if got := r.Redact(c.text); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

@@ -188,12 +188,6 @@ func (s *Store) Close() error {
 // Engine is tables.SQLite or tables.Postgres.
 func (s *Store) Engine() string { return s.engine.name() }
 
-// Where names the database to an operator, without secrets.
-func (s *Store) Where() string { return s.engine.where() }
-
-// Ring seals what other packages keep in the store.
-func (s *Store) Ring() *secret.Ring { return s.ring }
-
 // Down is closed when the store can no longer be trusted to keep what it
 // acknowledges: the file is gone, corrupt or failed to reach the disk, or
 // another serve has taken the lock. Err says why; serve stops.

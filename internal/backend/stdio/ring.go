@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -16,13 +15,12 @@ const (
 	ringLines = 200
 	ringLine  = 2 << 10      // of a line is shown
 	ringKeep  = 2 * ringLine // of a line is kept, so that a secret across the cut is still found
-	minSecret = 6            // shorter values would black out ordinary words
 )
 
 // ring keeps the last lines of standard error. A flood costs no more than copying
 // into buffers that are there; secrets are taken out when somebody reads.
 type ring struct {
-	hide *strings.Replacer
+	hide *secret.Redactor
 
 	mu   sync.Mutex // guards what follows
 	buf  [ringLines][]byte
@@ -31,21 +29,7 @@ type ring struct {
 }
 
 func newRing(secrets []secret.String) *ring {
-	var values []string
-	for _, s := range secrets {
-		for line := range strings.Lines(s.Reveal()) {
-			if line = strings.TrimSpace(line); len(line) >= minSecret {
-				values = append(values, line)
-			}
-		}
-	}
-	// Longest first: one secret may be the start of another.
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, v := range values {
-		pairs = append(pairs, v, secret.Mask)
-	}
-	return &ring{hide: strings.NewReplacer(pairs...)}
+	return &ring{hide: secret.NewRedactor(secrets...)}
 }
 
 // fill reads lines until r ends.
@@ -98,7 +82,7 @@ func (g *ring) lines() []string {
 
 // clean takes out secrets and what a terminal or page would act on.
 func (g *ring) clean(s string) string {
-	s = g.hide.Replace(strings.TrimRight(s, "\r\n"))
+	s = g.hide.Redact(strings.TrimRight(s, "\r\n"))
 	if len(s) > ringLine {
 		s = s[:ringLine] + " ..."
 	}

@@ -11,10 +11,6 @@ import (
 	"drawbridge/internal/servers/kit/shape"
 )
 
-// Schemer is a named type with a schema of its own, for an enumeration or bounds
-// that several structs share. The method is called on the zero value.
-type Schemer = shape.Schemer
-
 // Issue is one way in which arguments do not fit a tool's input.
 type Issue = shape.Issue
 
