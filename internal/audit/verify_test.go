@@ -80,15 +80,15 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	const first = "chain = (SELECT min(num) FROM audit_chains)"
 	for name, c := range map[string]struct{ statement, want string }{
-		"user altered":       {"UPDATE audit SET user_id = 'eve' WHERE seq = 5 AND " + first, "5: the row was altered"},
+		"user altered":       {"UPDATE audit SET entry = json_set(entry, '$.user', 'eve') WHERE seq = 5 AND " + first, "5: the row was altered"},
 		"time altered":       {"UPDATE audit SET time = time + 1 WHERE seq = 5 AND " + first, "5: the row was altered"},
-		"outcome altered":    {"UPDATE audit SET outcome = 'error' WHERE seq = 20 AND " + first, "20: the row was altered"},
-		"decision altered":   {"UPDATE audit SET decision = 'denied' WHERE seq = 1 AND " + first, "1: the row was altered"},
-		"size altered":       {"UPDATE audit SET size_out = 7 WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"ref altered":        {"UPDATE audit SET ref = 7 WHERE seq = 20 AND " + first, "20: the row was altered"},
-		"digest altered":     {"UPDATE audit SET digest = hash WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"texts moved":        {"UPDATE audit SET backend = 'bt', target = 'ool' WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"hash altered":       {"UPDATE audit SET hash = digest WHERE seq = 9 AND " + first, "9: the row was altered"},
+		"outcome altered":    {"UPDATE audit SET entry = json_set(entry, '$.outcome', 'error') WHERE seq = 20 AND " + first, "20: the row was altered"},
+		"decision altered":   {"UPDATE audit SET entry = json_set(entry, '$.decision', 'denied') WHERE seq = 1 AND " + first, "1: the row was altered"},
+		"size altered":       {"UPDATE audit SET entry = json_set(entry, '$.size_out', 7) WHERE seq = 9 AND " + first, "9: the row was altered"},
+		"ref altered":        {"UPDATE audit SET entry = json_set(entry, '$.ref', 7) WHERE seq = 20 AND " + first, "20: the row was altered"},
+		"digest altered":     {"UPDATE audit SET entry = json_set(entry, '$.digest', '00112233445566778899aabbccddeeff') WHERE seq = 9 AND " + first, "9: the row was altered"},
+		"texts moved":        {"UPDATE audit SET entry = json_set(entry, '$.backend', 'bt', '$.target', 'ool') WHERE seq = 9 AND " + first, "9: the row was altered"},
+		"hash altered":       {"UPDATE audit SET hash = zeroblob(32) WHERE seq = 9 AND " + first, "9: the row was altered"},
 		"row removed":        {"DELETE FROM audit WHERE seq = 7 AND " + first, "7: 1 rows are missing from here on"},
 		"first row removed":  {"DELETE FROM audit WHERE seq = 1 AND " + first, "1: 1 rows are missing from here on"},
 		"last rows removed":  {"DELETE FROM audit WHERE seq > 17 AND " + first, "18: 3 rows are missing at the end"},
@@ -162,12 +162,12 @@ func TestRecorder_databaseCannotBeWritten(t *testing.T) {
 	if _, err := r.Intent(t.Context(), call("one")); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, cfg, "CREATE TRIGGER full BEFORE INSERT ON audit WHEN 1 BEGIN SELECT RAISE(ABORT, 'full'); END; UPDATE audit SET ref = ref")
+	exec(t, cfg, "CREATE TRIGGER full BEFORE INSERT ON audit WHEN 1 BEGIN SELECT RAISE(ABORT, 'full'); END; UPDATE audit SET seq = seq")
 	if _, err := r.Intent(t.Context(), call("two")); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("intent: %v", err)
 	}
 	r.Call(call("read"))
-	exec(t, cfg, "DROP TRIGGER full; UPDATE audit SET ref = ref")
+	exec(t, cfg, "DROP TRIGGER full; UPDATE audit SET seq = seq")
 	if err := r.Close(t.Context()); err != nil {
 		t.Errorf("close: %v", err)
 	}

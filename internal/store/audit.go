@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,13 +13,13 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/tables"
 )
 
 const (
-	auditColumns = "seq, time, user_id, credential, client, backend, method, target, decision, outcome, " +
-		"duration, size_in, size_out, digest, ref, hash"
-	auditWidth = 17 // the columns above and the chain
+	auditColumns = "seq, time, entry, hash"
+	auditWidth   = 5 // the columns above and the chain
 
 	// Rows per statement. SQLite is fastest with a prepared statement of one row;
 	// PostgreSQL pays for each statement with a way over the network.
@@ -81,8 +83,7 @@ func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, rows [
 		args = args[:0]
 		for i := range rows[:per] {
 			r := &rows[i]
-			args = append(args, chain, r.Seq, r.Time.UnixMicro(), r.User, r.Credential, r.Client, r.Backend, r.Method, r.Target,
-				string(r.Decision), string(r.Outcome), r.Duration.Microseconds(), r.SizeIn, r.SizeOut, r.Digest[:], r.Ref, r.Hash[:])
+			args = append(args, chain, r.Seq, r.Time.UnixMicro(), auditText(&r.Record), r.Hash[:])
 		}
 		if _, err := insert.ExecContext(ctx, args...); err != nil {
 			return err
@@ -234,12 +235,83 @@ func readChains(ctx context.Context, tx *sql.Tx) (list []account.Chain, names ma
 }
 
 func scanAudit(rows *sql.Rows) (chain int64, r account.ChainedRecord, err error) {
-	var at, duration int64
-	var digest, hash []byte
-	err = rows.Scan(&chain, &r.Seq, &at, &r.User, &r.Credential, &r.Client, &r.Backend, &r.Method, &r.Target,
-		&r.Decision, &r.Outcome, &duration, &r.SizeIn, &r.SizeOut, &digest, &r.Ref, &hash)
-	r.Time, r.Duration = time.UnixMicro(at).UTC(), time.Duration(duration)*time.Microsecond
-	copy(r.Digest[:], digest)
+	var at int64
+	var text, hash []byte
+	if err := rows.Scan(&chain, &r.Seq, &at, &text, &hash); err != nil {
+		return 0, r, err
+	}
+	r.Time = time.UnixMicro(at).UTC()
 	copy(r.Hash[:], hash)
-	return chain, r, err
+	return chain, r, readAuditText(text, &r.Record)
+}
+
+// auditEntry is the text of a row: what a record holds beside its time, in one
+// column, because every further one costs each call as much as the call's own
+// bookkeeping. SQL reaches into it as JSON.
+type auditEntry struct {
+	User       string           `json:"user"`
+	Credential string           `json:"credential"`
+	Client     string           `json:"client"`
+	Backend    string           `json:"backend"`
+	Method     string           `json:"method"`
+	Target     string           `json:"target"`
+	Decision   account.Decision `json:"decision"`
+	Outcome    account.Outcome  `json:"outcome"`
+	DurationUS int64            `json:"duration_us"`
+	SizeIn     int64            `json:"size_in"`
+	SizeOut    int64            `json:"size_out"`
+	Ref        int64            `json:"ref"`
+	Digest     string           `json:"digest,omitempty"` // hexadecimal
+}
+
+// auditText writes an auditEntry. It is written by hand, since it is written for
+// every call.
+func auditText(r *account.Record) string {
+	b := make([]byte, 0, 320)
+	text := func(name, value string) {
+		b = append(append(append(b, '"'), name...), `":`...)
+		b = append(jsonscan.AppendQuote(b, value), ',')
+	}
+	number := func(name string, value int64) {
+		b = append(append(append(b, '"'), name...), `":`...)
+		b = append(strconv.AppendInt(b, value, 10), ',')
+	}
+	b = append(b, '{')
+	text("user", r.User)
+	text("credential", r.Credential)
+	text("client", r.Client)
+	text("backend", r.Backend)
+	text("method", r.Method)
+	text("target", r.Target)
+	text("decision", string(r.Decision))
+	text("outcome", string(r.Outcome))
+	number("duration_us", r.Duration.Microseconds())
+	number("size_in", r.SizeIn)
+	number("size_out", r.SizeOut)
+	number("ref", r.Ref)
+	if r.Digest != [16]byte{} {
+		text("digest", hex.EncodeToString(r.Digest[:]))
+	}
+	b[len(b)-1] = '}'
+	return string(b)
+}
+
+func readAuditText(text []byte, r *account.Record) error {
+	var e auditEntry
+	if err := json.Unmarshal(text, &e); err != nil {
+		return fmt.Errorf("read audit entry: %w", err)
+	}
+	r.User, r.Credential, r.Client, r.Backend, r.Method, r.Target = e.User, e.Credential, e.Client, e.Backend, e.Method, e.Target
+	r.Decision, r.Outcome = e.Decision, e.Outcome
+	r.Duration = time.Duration(e.DurationUS) * time.Microsecond
+	r.SizeIn, r.SizeOut, r.Ref = e.SizeIn, e.SizeOut, e.Ref
+	if e.Digest == "" {
+		return nil
+	}
+	digest, err := hex.DecodeString(e.Digest)
+	if err != nil {
+		return fmt.Errorf("read audit entry: %w", err)
+	}
+	copy(r.Digest[:], digest)
+	return nil
 }

@@ -89,19 +89,7 @@ CREATE TABLE audit (
     chain BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     time BIGINT NOT NULL,         -- microseconds
-    user_id TEXT NOT NULL,
-    credential TEXT NOT NULL,
-    client TEXT NOT NULL,
-    backend TEXT NOT NULL,
-    method TEXT NOT NULL,
-    target TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    duration BIGINT NOT NULL,     -- microseconds
-    size_in BIGINT NOT NULL,
-    size_out BIGINT NOT NULL,
-    digest BYTEA NOT NULL,
-    ref BIGINT NOT NULL,
+    entry TEXT NOT NULL,           -- JSON: who did what through which backend, and how it ended
     hash BYTEA NOT NULL
 );
 

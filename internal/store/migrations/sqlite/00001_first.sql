@@ -79,19 +79,7 @@ CREATE TABLE audit (
     chain INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     time INTEGER NOT NULL,         -- microseconds
-    user_id TEXT NOT NULL,
-    credential TEXT NOT NULL,
-    client TEXT NOT NULL,
-    backend TEXT NOT NULL,
-    method TEXT NOT NULL,
-    target TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    duration INTEGER NOT NULL,     -- microseconds
-    size_in INTEGER NOT NULL,
-    size_out INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    ref INTEGER NOT NULL,
+    entry TEXT NOT NULL,           -- JSON: who did what through which backend, and how it ended
     hash BLOB NOT NULL
 ) STRICT;
 
