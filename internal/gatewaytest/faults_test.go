@@ -222,6 +222,7 @@ func (c *criminal) alive(t *testing.T) {
 			t.Errorf("%s does not answer: %s", c.name, a.Message)
 			return
 		}
+		// Each look is a call of its own; nothing else tells that it is well.
 		time.Sleep(20 * time.Millisecond)
 	}
 }
@@ -316,6 +317,7 @@ func (h held) compare(t testing.TB) {
 			t.Errorf("from %+v to %+v\n%s", h, now, &all)
 			return
 		}
+		// The runtime does not tell when a goroutine or a descriptor is gone.
 		time.Sleep(50 * time.Millisecond)
 	}
 }

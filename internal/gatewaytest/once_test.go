@@ -141,7 +141,8 @@ func TestCalls_runAtMostOnce(t *testing.T) {
 					if times != 0 {
 						t.Errorf("%s ran %d times; the caller was told that it did not", text, times)
 					}
-					time.Sleep(20 * time.Millisecond) // the backend is being connected again
+					// The backend is being connected again, which only the next call tells.
+					time.Sleep(20 * time.Millisecond)
 				case strings.Contains(a.Result(), "It is unknown whether the call took effect"):
 					unknown.Add(1)
 				default:

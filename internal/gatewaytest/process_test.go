@@ -283,6 +283,7 @@ func leavesNoChild(t *testing.T, binary string) {
 		if time.Now().After(deadline) {
 			t.Fatal("its child lives on")
 		}
+		// It is a child of nobody here who could wait for it.
 		time.Sleep(10 * time.Millisecond)
 	}
 	// Nothing is in the way of the next start.
