@@ -113,3 +113,32 @@ func TestFaults_lateOnesCutTheAnswer(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Message)
 	}
 }
+
+// What is no tool call has no result that a model could read: it gets an error of
+// JSON-RPC, which says whose it is.
+func TestFaults_ofPromptsAreErrors(t *testing.T) {
+	t.Parallel()
+	l, m, p := gatewaytest.NewRogue("l", gatewaytest.R1125), gatewaytest.NewRogue("m", gatewaytest.R2026), gatewaytest.NewRogue("p", gatewaytest.R2026)
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"l":{"url":%q},"m":{"url":%q},"p":{%s}}}`, l.HTTP(t), m.HTTP(t), p.Stdio(t)))
+	g.WaitTools("l_bad", "m_bad", "p_bad")
+	for _, revision := range []string{gatewaytest.R2024, gatewaytest.R1125, gatewaytest.R2026} {
+		c := g.Dial(revision)
+		for _, tt := range []struct{ backend, how, reason string }{
+			{"l", "status:401", "it refused our credential (HTTP 401): set its token or headers"}, {"m", "status:500", "it failed (HTTP 500)"},
+			{"l", "garbage", rules}, {"m", "utf8+", rules}, {"l", "reset:60", lost}, {"m", "cut:60+", lost},
+			{"p", "exit", "its process exited (exit status 3)"},
+		} {
+			ask := func() gatewaytest.Answer {
+				return c.Call("prompts/get", fmt.Sprintf(`{"name":"%s_greet","arguments":{"how":%q}}`, tt.backend, tt.how))
+			}
+			a := ask()
+			for deadline := time.Now().Add(recovery + slack); strings.Contains(a.Error(), "Nothing was run") && time.Now().Before(deadline); {
+				a = ask() // its process is being started again
+			}
+			data := fmt.Sprintf(`"data":{"backend":%q,"reason":%q}`, tt.backend, tt.reason)
+			if said := a.Error(); !strings.Contains(said, `"code":-32603`) || !strings.Contains(said, data) || a.Status == 401 {
+				t.Errorf("%s of %s, %s client: %d %s\nwant %s", tt.how, tt.backend, revision, a.Status, a.Message, data)
+			}
+		}
+	}
+}
