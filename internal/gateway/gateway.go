@@ -182,6 +182,7 @@ func (g *Gateway) publish(said backend.ListSet) {
 		g.deps.Log.Warn("catalogue entry left out", "reason", why)
 	}
 	g.hub.listsChanged(changed)
+	g.follow(next)
 }
 
 // Refused says what the catalogue leaves out, and what to set.

@@ -25,9 +25,10 @@ type watch struct {
 	sink   mcpwire.Sink
 	ctx    context.Context // the principal's, without its cancellation: Close has to reach the backends
 
-	mu   sync.Mutex // guards uris
-	uris map[string]Backend
-	stop func() bool // ends the wait for the client's context; guarded by the hub's mu
+	moving sync.Mutex         // held while subscriptions move to other backends
+	mu     sync.Mutex         // guards uris
+	uris   map[string]Backend // nil for one whose backend is not there yet
+	stop   func() bool        // ends the wait for the client's context; guarded by the hub's mu
 }
 
 // Watch opens a subscription to what happens outside of calls. It lasts until it
@@ -41,8 +42,11 @@ func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.F
 		ctx: context.WithoutCancel(ctx), uris: map[string]Backend{}}
 	w.filter.Resources = nil
 	for _, uri := range f.Resources {
-		if err := w.Subscribe(ctx, uri); err == nil {
+		switch err := w.Subscribe(ctx, uri); {
+		case err == nil:
 			w.filter.Resources = append(w.filter.Resources, uri)
+		case caller.Revision.Legacy():
+			w.uris[uri] = nil // of a session that comes back; a backend may come back, too
 		}
 	}
 	g.hub.mu.Lock()
@@ -64,9 +68,9 @@ func (w *watch) Accepted() mcpwire.Filter { return w.filter }
 // Subscribe asks the owner of uri for its updates.
 func (w *watch) Subscribe(ctx context.Context, uri string) *mcpwire.Error {
 	w.mu.Lock()
-	_, have := w.uris[uri]
+	have := w.uris[uri]
 	w.mu.Unlock()
-	if have {
+	if have != nil {
 		return nil
 	}
 	s, ok := w.g.current.Load().owner(uri)
@@ -85,10 +89,10 @@ func (w *watch) Subscribe(ctx context.Context, uri string) *mcpwire.Error {
 // Unsubscribe ends the updates of uri.
 func (w *watch) Unsubscribe(ctx context.Context, uri string) *mcpwire.Error {
 	w.mu.Lock()
-	b, have := w.uris[uri]
+	b := w.uris[uri]
 	delete(w.uris, uri)
 	w.mu.Unlock()
-	if !have {
+	if b == nil {
 		return nil
 	}
 	return b.Unsubscribe(ctx, w.caller, uri)
@@ -108,6 +112,9 @@ func (w *watch) Close() {
 	w.uris = map[string]Backend{}
 	w.mu.Unlock()
 	for uri, b := range uris {
+		if b == nil {
+			continue
+		}
 		_ = b.Unsubscribe(w.ctx, w.caller, uri) // the client is gone; the backend's session ends idle
 	}
 }
@@ -115,8 +122,68 @@ func (w *watch) Close() {
 func (w *watch) wants(uri string, b string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	owner, ok := w.uris[uri]
-	return ok && owner.Name() == b
+	owner := w.uris[uri]
+	return owner != nil && owner.Name() == b
+}
+
+// astray are the subscriptions that another backend now owns: theirs was set up
+// anew, or is there at last.
+func (w *watch) astray(c *catalogue) map[string]Backend {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var moves map[string]Backend
+	for uri, b := range w.uris {
+		if s, ok := c.owner(uri); ok && s.backend != b {
+			if moves == nil {
+				moves = map[string]Backend{}
+			}
+			moves[uri] = s.backend
+		}
+	}
+	return moves
+}
+
+// move makes subscriptions at other backends than before.
+func (w *watch) move(ctx context.Context, c *catalogue) {
+	w.moving.Lock()
+	defer w.moving.Unlock()
+	for uri, b := range w.astray(c) {
+		if err := b.Subscribe(ctx, w.caller, uri); err != nil {
+			w.g.deps.Log.Warn("subscription not made again", "backend", b.Name(), "code", err.Code)
+			continue
+		}
+		w.mu.Lock()
+		was, wanted := w.uris[uri]
+		if wanted {
+			w.uris[uri] = b
+		}
+		w.mu.Unlock()
+		if !wanted {
+			was = b // its client has left meanwhile
+		}
+		if was != nil {
+			_ = was.Unsubscribe(ctx, w.caller, uri) // where that is stopped, there is nothing to end
+		}
+	}
+}
+
+// follow moves the subscriptions that a new catalogue has led astray, in the
+// background. The caller holds mu.
+func (g *Gateway) follow(c *catalogue) {
+	if g.closed {
+		return
+	}
+	g.hub.each("", func(w *watch) {
+		if w.astray(c) == nil {
+			return
+		}
+		g.work.Go(func() { // ends with the gateway's life, or in ListTimeout
+			ctx, cancel := context.WithTimeout(w.ctx, g.cfg.ListTimeout)
+			defer cancel()
+			defer context.AfterFunc(g.ctx, cancel)()
+			w.move(ctx, c)
+		})
+	})
 }
 
 // each calls f for every watcher that belongs to owner; "" is everybody.

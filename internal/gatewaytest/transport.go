@@ -170,6 +170,7 @@ func (f *Fake) HTTPSSE(t testing.TB) string {
 	mux.HandleFunc("GET /sse", s.open)
 	mux.HandleFunc("POST /message", s.message)
 	srv := httptest.NewServer(mux)
+	f.onRestart(srv.CloseClientConnections)
 	t.Cleanup(func() {
 		srv.CloseClientConnections()
 		srv.Close()

@@ -341,6 +341,11 @@ func TestStandaloneStream(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
+	for _, want := range []string{"notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed"} {
+		if got := receive(t, s.note); !strings.HasPrefix(got, want) { // in the new session nobody knows what has changed
+			t.Error(got)
+		}
+	}
 	if got := receive(t, s.note); !strings.HasPrefix(got, "notifications/message") {
 		t.Error(got)
 	}
@@ -350,6 +355,62 @@ func TestStandaloneStream(t *testing.T) {
 	cancel()
 	if err := receive(t, done); err != nil || len(ready) != 0 {
 		t.Errorf("ended with %v, ready %d more times", err, len(ready))
+	}
+}
+
+// TestForgottenSession_onItsStream: servers forget their sessions when they start
+// anew, and say so with more than one status. One that never has such a stream
+// says the same.
+func TestForgottenSession_onItsStream(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed} {
+		for _, has := range []bool{true, false} {
+			t.Run(fmt.Sprint(status, has), func(t *testing.T) {
+				t.Parallel()
+				var opens atomic.Int64
+				f := newFake(t, func(f *fake, w http.ResponseWriter, r *http.Request, m message) {
+					switch n := opens.Add(1); {
+					case r.Method != http.MethodGet:
+						opens.Add(-1)
+						w.WriteHeader(http.StatusAccepted)
+					case has && n == 1:
+						w.Header().Set("Content-Type", "text/event-stream")
+						_, _ = io.WriteString(w, "retry: 100\n\n")
+						event(w, "", `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+					case has && n == 3:
+						event(w, "", `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}`)
+						<-r.Context().Done()
+					default:
+						http.Error(w, "what?", status)
+					}
+				})
+				p := dial(t, dialer(t, f.URL), mcpwire.Capabilities{})
+				before := f.sessions.Load()
+				ctx, cancel := context.WithCancel(t.Context())
+				s, ready, done := newSink(), make(chan mcpwire.Filter, 2), make(chan error, 1)
+				go func() {
+					done <- p.Watch(ctx, mcpwire.Filter{ToolsChanged: true}, s, func(f mcpwire.Filter) { ready <- f })
+				}()
+				if got := receive(t, ready); got.ToolsChanged != has {
+					t.Errorf("honours %+v", got)
+				}
+				if has {
+					for range 4 { // one change it told, and all that may have gone unheard
+						receive(t, s.note)
+					}
+					if got := receive(t, s.note); !strings.HasPrefix(got, "notifications/message") {
+						t.Error(got)
+					}
+				}
+				cancel()
+				if err := receive(t, done); err != nil {
+					t.Error(err)
+				}
+				if made := f.sessions.Load() - before; made != map[bool]int64{true: 1, false: 0}[has] {
+					t.Errorf("%d new sessions", made)
+				}
+			})
+		}
 	}
 }
 

@@ -37,8 +37,9 @@ var _ backend.Peer = (*HTTP)(nil)
 
 // state is what the backend knows us by. It is never changed, only replaced.
 type state struct {
-	id    string
-	lines []byte // its header lines
+	id       string
+	lines    []byte        // its header lines
+	replaced chan struct{} // closed when there is another
 }
 
 // OpenHTTP opens a session.
@@ -88,7 +89,7 @@ func (p *HTTP) handshake(ctx context.Context) (*state, backend.Info, error) {
 }
 
 func newState(id string, rev mcpwire.Revision) (*state, error) {
-	s := &state{id: id}
+	s := &state{id: id, replaced: make(chan struct{})}
 	if rev >= mcpwire.Rev20250618 {
 		s.lines, _ = rawhttp.AppendField(s.lines, "MCP-Protocol-Version", string(rev))
 	}

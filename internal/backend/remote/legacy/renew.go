@@ -31,6 +31,12 @@ func (p *prefs) subscribed(req *mcpwire.Request) {
 	}
 }
 
+func (p *prefs) subscriptions() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.resources)
+}
+
 // lower tells whether the session has to be set to the log level that a caller
 // wants to hear of, and notes that. The least severe of all callers' counts; each
 // caller's own end leaves out what it did not ask for. A legacy caller that set
@@ -108,6 +114,7 @@ func (p *HTTP) restart(ctx context.Context, old *state) error {
 		return err
 	}
 	p.now.Store(s)
+	close(old.replaced)
 	p.l.Log.InfoContext(ctx, "the backend had forgotten the session; a new one is open")
 	p.restore(ctx)
 	return nil
@@ -117,13 +124,13 @@ func (p *HTTP) restart(ctx context.Context, old *state) error {
 // reason to end what needs the session.
 func (p *HTTP) restore(ctx context.Context) {
 	p.prefs.mu.Lock()
-	level, resources := p.prefs.level, slices.Clone(p.prefs.resources)
+	level := p.prefs.level
 	p.prefs.mu.Unlock()
 	var wanted []*mcpwire.Request
 	if level != "" {
 		wanted = append(wanted, setting(mcpwire.MethodSetLevel, "level", level))
 	}
-	for _, uri := range resources {
+	for _, uri := range p.prefs.subscriptions() {
 		wanted = append(wanted, setting(mcpwire.MethodSubscribe, "uri", uri))
 	}
 	for _, req := range wanted {

@@ -13,7 +13,8 @@ import (
 
 // Watch holds the session's GET stream open until ctx ends, and opens it again
 // when it breaks. A backend without one honours nothing, but what it says on the
-// streams of calls arrives all the same.
+// streams of calls arrives all the same. When the session was made anew, whatever
+// is watched may have changed unheard.
 func (p *HTTP) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, ready func(mcpwire.Filter)) error {
 	c, err := p.beginWatch(ctx, sink)
 	if err != nil {
@@ -31,10 +32,14 @@ func (p *HTTP) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, r
 	}
 	var at position
 	wait := resumePause
-	for {
+	for had, s := (*state)(nil), p.now.Load(); ; {
+		if now := p.now.Load(); now != s {
+			s, at = now, position{} // ids of the old session mean nothing in the new one
+			p.missed(sink)
+		}
 		opened := false
-		err := p.listen(ctx, &at, func() {
-			opened = true
+		err := p.listen(ctx, s, had == s, &at, func() {
+			opened, had = true, s
 			tell(honoured(p.info, f))
 		})
 		switch {
@@ -44,7 +49,11 @@ func (p *HTTP) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, r
 			return nil
 		case errors.Is(err, errNoStream):
 			tell(mcpwire.Filter{})
-			return p.Wait(ctx)
+			select {
+			case <-s.replaced:
+			case <-ctx.Done():
+			}
+			continue
 		case isFinal(err):
 			return err
 		}
@@ -64,20 +73,34 @@ func isFinal(err error) bool {
 	return ok && line.IsCredential(int(s))
 }
 
-// listen reads the stream once, from where it broke the last time.
-func (p *HTTP) listen(ctx context.Context, at *position, opened func()) error {
-	s := p.now.Load()
+// missed tells of everything that is watched, as if it had changed.
+func (p *HTTP) missed(sink mcpwire.Sink) {
+	say := func(method string, params []byte) {
+		sink.Notify(mcpwire.Notification{Revision: p.info.Revision, Method: method, Params: params})
+	}
+	say(mcpwire.MethodToolsChanged, nil)
+	say(mcpwire.MethodPromptsChanged, nil)
+	say(mcpwire.MethodResourcesChanged, nil)
+	for _, uri := range p.prefs.subscriptions() {
+		say(mcpwire.MethodResourceUpdated, append(mcpwire.AppendString([]byte(`{"uri":`), uri), '}'))
+	}
+}
+
+// listen reads the stream once, from where it broke the last time. had says that
+// the session has had one: a backend that then refuses it has forgotten the
+// session.
+func (p *HTTP) listen(ctx context.Context, s *state, had bool, at *position, opened func()) error {
 	resp, err := p.l.Get(ctx, s.get(at.id), 0)
 	if err != nil {
 		return err
 	}
 	defer resp.Close()
 	switch {
-	case resp.Status == http.StatusNotFound && s.id != "":
-		*at = position{} // ids of the old session mean nothing in the new one
-		return p.restart(ctx, s)
 	case resp.Status == http.StatusOK && resp.Type == line.Events:
 	case resp.Status == http.StatusOK, resp.Status >= 400 && resp.Status < 500 && !line.IsCredential(resp.Status) && resp.Status != http.StatusTooManyRequests:
+		if had && s.id != "" {
+			return p.restart(ctx, s)
+		}
 		return errNoStream // 405 by the book; others answer 400, 404 or a page
 	default:
 		return line.StatusError(resp.Status)
