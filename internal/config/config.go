@@ -64,7 +64,8 @@ type Config struct {
 	AllowedOrigins []string `json:"allowed_origins" env:"DRAWBRIDGE_ALLOWED_ORIGINS"`
 
 	// TrustedProxies are addresses or networks of reverse proxies whose
-	// X-Forwarded headers are believed, such as 172.16.0.0/12.
+	// X-Forwarded headers are believed, such as 172.16.0.0/12. Nothing asks for
+	// those headers yet.
 	TrustedProxies []netip.Prefix `json:"trusted_proxies" env:"DRAWBRIDGE_TRUSTED_PROXIES"`
 
 	// Limits bound what callers and backends may use.
@@ -97,9 +98,11 @@ type OAuth struct {
 	Password secret.String `json:"password" env:"OAUTH_PASSWORD"`
 
 	// AccessTokenTTL is how long an access token lives. A bare number is seconds.
+	// There are no access tokens yet.
 	AccessTokenTTL time.Duration `json:"access_token_ttl" env:"OAUTH_ACCESS_TOKEN_TTL" default:"3600"`
 
-	// RefreshTokenTTL is how long a refresh token lives after its last use.
+	// RefreshTokenTTL is how long a refresh token lives after its last use. There
+	// are none yet.
 	RefreshTokenTTL time.Duration `json:"refresh_token_ttl" env:"OAUTH_REFRESH_TOKEN_TTL" default:"2592000"`
 }
 
@@ -114,15 +117,16 @@ type Limits struct {
 	// Sessions is how many client sessions may be open at once.
 	Sessions int `json:"sessions" env:"DRAWBRIDGE_LIMITS_SESSIONS" default:"10000"`
 
-	// RingBytes is how much of a stream is kept for a client that comes back with
-	// Last-Event-ID, per session.
+	// RingBytes is how much of each stream is kept for a client that comes back
+	// with Last-Event-ID; of a session's finished calls together, four times as much.
 	RingBytes Bytes `json:"ring_bytes" env:"DRAWBRIDGE_LIMITS_RING_BYTES" default:"1MiB"`
 
-	// Concurrency is how many calls may run at once.
+	// Concurrency is how many calls may run at once. It is not enforced yet; the
+	// concurrency of each backend is.
 	Concurrency int `json:"concurrency" env:"DRAWBRIDGE_LIMITS_CONCURRENCY" default:"500"`
 
-	// CallTimeout ends a call whose backend has said nothing for so long. claude.ai
-	// gives up after 300 seconds.
+	// CallTimeout is how long a call may take, the time not counted for which a
+	// person is asked. claude.ai gives up after 300 seconds.
 	CallTimeout time.Duration `json:"call_timeout" env:"DRAWBRIDGE_LIMITS_CALL_TIMEOUT" default:"120s"`
 }
 
@@ -140,6 +144,7 @@ type Log struct {
 type Admin struct {
 	// AllowCommands lets admins add backends that run a command through the admin
 	// pages and API. Off, such backends come from the file or this machine only.
+	// There are no admin pages yet.
 	AllowCommands bool `json:"allow_commands" env:"DRAWBRIDGE_ADMIN_ALLOW_COMMANDS" default:"false"`
 }
 

@@ -86,8 +86,9 @@ func (e *Environ) Present(name string) *Node {
 	return nil
 }
 
-// Secret is Lookup that also takes <name>_FILE, a file that holds the value. In one layer only one of the two
-// may be set; the real environment wins over .env as ever.
+// Secret is Lookup that also takes <name>_FILE, a file that holds the value. In
+// one layer only one of the two may be set; the real environment wins over .env
+// as ever.
 func (e *Environ) Secret(name string) *Node {
 	fileVar := name + "_FILE"
 	e.asked[name], e.asked[fileVar] = true, true
