@@ -212,18 +212,13 @@ const recovery = 5 * time.Second
 // alive waits until the backend answers again.
 func (c *criminal) alive(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(recovery + slack)
-	for {
-		a := c.client.CallContext(t.Context(), "tools/call", fmt.Sprintf(`{"name":"%s_echo","arguments":{"text":"alive"}}`, c.name))
-		if strings.Contains(a.Result(), `"text":"alive"`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("%s does not answer: %s", c.name, a.Message)
-			return
-		}
-		// Each look is a call of its own; nothing else tells that it is well.
-		time.Sleep(20 * time.Millisecond)
+	var a gatewaytest.Answer
+	answers := gatewaytest.Poll(recovery+slack, func() bool {
+		a = c.client.CallContext(t.Context(), "tools/call", fmt.Sprintf(`{"name":"%s_echo","arguments":{"text":"alive"}}`, c.name))
+		return strings.Contains(a.Result(), `"text":"alive"`)
+	})
+	if !answers {
+		t.Errorf("%s does not answer: %s", c.name, a.Message)
 	}
 }
 
@@ -303,21 +298,18 @@ func holdings(t testing.TB) held {
 // keep; the growth has 10 seconds to go.
 func (h held) compare(t testing.TB) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		now := holdings(t)
-		if now.goroutines <= h.goroutines+5 && now.descriptors <= h.descriptors+5 && now.heap <= h.heap+20<<20 {
-			t.Logf("goroutines %d to %d, descriptors %d to %d, heap %d to %d KiB",
-				h.goroutines, now.goroutines, h.descriptors, now.descriptors, h.heap>>10, now.heap>>10)
-			return
-		}
-		if time.Now().After(deadline) {
-			var all strings.Builder
-			_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
-			t.Errorf("from %+v to %+v\n%s", h, now, &all)
-			return
-		}
-		// The runtime does not tell when a goroutine or a descriptor is gone.
-		time.Sleep(50 * time.Millisecond)
+	var now held
+	// The runtime does not tell when a goroutine or a descriptor is gone.
+	gone := gatewaytest.Poll(10*time.Second, func() bool {
+		now = holdings(t)
+		return now.goroutines <= h.goroutines+5 && now.descriptors <= h.descriptors+5 && now.heap <= h.heap+20<<20
+	})
+	if !gone {
+		var all strings.Builder
+		_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
+		t.Errorf("from %+v to %+v\n%s", h, now, &all)
+		return
 	}
+	t.Logf("goroutines %d to %d, descriptors %d to %d, heap %d to %d KiB",
+		h.goroutines, now.goroutines, h.descriptors, now.descriptors, h.heap>>10, now.heap>>10)
 }

@@ -278,13 +278,9 @@ func leavesNoChild(t *testing.T, binary string) {
 	}
 	p.signal(syscall.SIGKILL)
 	p.code(10 * time.Second)
-	deadline := time.Now().Add(10 * time.Second)
-	for len(processes(t, mark)) > 0 {
-		if time.Now().After(deadline) {
-			t.Fatal("its child lives on")
-		}
-		// It is a child of nobody here who could wait for it.
-		time.Sleep(10 * time.Millisecond)
+	// It is a child of nobody here who could wait for it.
+	if !gatewaytest.Poll(10*time.Second, func() bool { return len(processes(t, mark)) == 0 }) {
+		t.Fatal("its child lives on")
 	}
 	// Nothing is in the way of the next start.
 	p = start(t, binary, dir, text, "p_echo")

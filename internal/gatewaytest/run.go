@@ -116,11 +116,20 @@ func (g *Gateway) WaitTools(names ...string) {
 // fake clock can hurry.
 func (g *Gateway) WaitFor(what string, f func() bool) {
 	g.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	if !Poll(30*time.Second, f) {
+		g.t.Fatalf("waited too long for %s", what)
+	}
+}
+
+// Poll asks f until it says yes, for what gives no sign when it happens; false
+// after the given time.
+func Poll(patience time.Duration, f func() bool) bool {
+	deadline := time.Now().Add(patience)
 	for !f() {
 		if time.Now().After(deadline) {
-			g.t.Fatalf("waited too long for %s", what)
+			return false
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+	return true
 }
