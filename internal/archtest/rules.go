@@ -38,6 +38,8 @@ var Rules = []Rule{
 	{Path: "internal/tables", Layer: 1},
 	{Path: "internal/mcpwire", Layer: 1, Peers: []string{"internal/jsonscan"},
 		Why: "mcpwire was split: the scanner is a small sibling below it"},
+	{Path: "internal/mcpheader", Layer: 1, Peers: []string{"internal/jsonscan", "internal/mcpwire"},
+		Why: "mcpwire was split: headers are a small sibling above it"},
 	{Path: "internal/schemafit", Layer: 1},
 	{Path: "internal/oauth", Layer: 1},
 	{Path: "internal/web", Layer: 1},
@@ -125,7 +127,7 @@ var Bans = []Ban{
 }
 
 var pure = []string{
-	"internal/gateway", "internal/gateway/*", "internal/account", "internal/mcpwire", "internal/jsonscan", "internal/eventstream",
+	"internal/gateway", "internal/gateway/*", "internal/account", "internal/mcpwire", "internal/mcpheader", "internal/jsonscan", "internal/eventstream",
 }
 
 // siblings are families whose members never import each other.

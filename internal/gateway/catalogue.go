@@ -6,6 +6,7 @@ import (
 
 	"drawbridge/internal/backend"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 
 	"github.com/yosida95/uritemplate/v3"
@@ -40,10 +41,10 @@ type item struct {
 	modern   []byte // raw object for 2026-07-28 clients
 	legacy   []byte // raw object for all others; the same bytes where nothing differs
 	section  *section
-	headers  []mcpwire.ParamHeader // tools: x-mcp-header annotations
-	template *uritemplate.Template // templates
-	free     bool                  // tools: structured output may be no object
-	hints    mcpwire.ToolHints     // tools
+	headers  []mcpheader.Annotation // tools: x-mcp-header annotations
+	template *uritemplate.Template  // templates
+	free     bool                   // tools: structured output may be no object
+	hints    mcpwire.ToolHints      // tools
 }
 
 // catalogue is an immutable merged snapshot of all sections.
@@ -110,7 +111,7 @@ func (s *section) finishTool(it item) (item, string) {
 	it.hints = mcpwire.HintsOf(it.modern)
 	schema, ok := jsonscan.Find(it.modern, "inputSchema")
 	if ok {
-		headers, err := mcpwire.ParamHeadersOf(schema.Value.Of(it.modern))
+		headers, err := mcpheader.Annotations(schema.Value.Of(it.modern))
 		if err != nil {
 			return item{}, fmt.Sprintf("tool %q of backend %q has an invalid x-mcp-header: %v", it.original, s.backend.Name(), err)
 		}

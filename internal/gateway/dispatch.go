@@ -8,6 +8,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -54,12 +55,12 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
 	}
 	if len(it.headers) > 0 && req.ParamHeaders != nil {
-		if err := mcpwire.CheckParamHeaders(it.headers, req.Arguments(), req.ParamHeader); err != nil {
+		if err := mcpheader.Check(it.headers, req.Arguments(), req.ParamHeader); err != nil {
 			return mcpwire.Fail(err)
 		}
 	}
 	if len(it.headers) > 0 && req.ParamHeaders == nil {
-		req.ParamHeaders = mcpwire.ParamHeaders(it.headers, req.Arguments())
+		req.ParamHeaders = mcpheader.Of(it.headers, req.Arguments())
 	}
 	req.Target = it.original
 	out := g.forward(ctx, it.section, req, sink, it.hints.Declared && !it.hints.ReadOnly)

@@ -13,6 +13,7 @@ import (
 	"drawbridge/internal/backend/remote/rawhttp"
 	"drawbridge/internal/eventstream"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -43,17 +44,17 @@ func (p *modern) Close(context.Context) error {
 func modernHead(dst []byte, req *mcpwire.Request) []byte {
 	dst = append(dst, line.PostLines...)
 	dst, _ = rawhttp.AppendField(dst, "MCP-Protocol-Version", string(mcpwire.LatestModern))
-	dst, _ = rawhttp.AppendField(dst, "Mcp-Method", mcpwire.EncodeHeaderValue(req.Method))
+	dst, _ = rawhttp.AppendField(dst, "Mcp-Method", mcpheader.Encode(req.Method))
 	switch req.Method {
 	case mcpwire.MethodToolsCall, mcpwire.MethodPromptsGet, mcpwire.MethodResourcesRead:
-		dst, _ = rawhttp.AppendField(dst, "Mcp-Name", mcpwire.EncodeHeaderValue(req.Target))
+		dst, _ = rawhttp.AppendField(dst, "Mcp-Name", mcpheader.Encode(req.Target))
 	default:
 		if strings.HasPrefix(req.Method, "tasks/") && req.Target != "" {
-			dst, _ = rawhttp.AppendField(dst, "Mcp-Name", mcpwire.EncodeHeaderValue(req.Target))
+			dst, _ = rawhttp.AppendField(dst, "Mcp-Name", mcpheader.Encode(req.Target))
 		}
 	}
 	for name, value := range req.ParamHeaders {
-		if len(name) > len("Mcp-Param-") && strings.EqualFold(name[:len("Mcp-Param-")], "Mcp-Param-") {
+		if len(name) > len(mcpheader.Prefix) && strings.EqualFold(name[:len(mcpheader.Prefix)], mcpheader.Prefix) {
 			dst, _ = rawhttp.AppendField(dst, name, value) // what cannot stand in a header did not come in one
 		}
 	}

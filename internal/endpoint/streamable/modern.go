@@ -7,6 +7,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
+	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -49,7 +50,7 @@ func accept(h http.Header, msg *mcpwire.Message, req *mcpwire.Request, bad *mcpw
 		if len(v) != 1 {
 			return mismatch("Mcp-Name", "the name, URI or task id in params")
 		}
-		if name, ok := mcpwire.DecodeHeaderValue(v[0]); !ok || name != req.Target {
+		if name, ok := mcpheader.Decode(v[0]); !ok || name != req.Target {
 			return mismatch("Mcp-Name", "the name, URI or task id in params")
 		}
 	}
@@ -75,7 +76,7 @@ func named(method string) bool {
 func readParamHeaders(h http.Header, req *mcpwire.Request) *mcpwire.Error {
 	req.ParamHeaders = map[string]string{}
 	for name, values := range h {
-		if !strings.HasPrefix(name, headerParam) {
+		if !strings.HasPrefix(name, mcpheader.Prefix) {
 			continue
 		}
 		if len(values) != 1 {

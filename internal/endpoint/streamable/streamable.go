@@ -50,7 +50,6 @@ const (
 	headerRevision = "Mcp-Protocol-Version"
 	headerMethod   = "Mcp-Method"
 	headerName     = "Mcp-Name"
-	headerParam    = "Mcp-Param-"
 	headerLastID   = "Last-Event-Id"
 )
 

@@ -1,11 +1,11 @@
-package mcpwire_test
+package mcpheader_test
 
 import (
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/mcpheader"
 )
 
 // The first five rows are the examples of the specification.
@@ -26,19 +26,19 @@ var headerValues = []struct{ text, header string }{
 	{"file:///a/b.json?x=1&y=~", "file:///a/b.json?x=1&y=~"},
 }
 
-func TestHeaderValue(t *testing.T) {
+func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, v := range headerValues {
-		if got := mcpwire.EncodeHeaderValue(v.text); got != v.header {
+		if got := mcpheader.Encode(v.text); got != v.header {
 			t.Errorf("encode %q: %q, want %q", v.text, got, v.header)
 		}
-		if got, ok := mcpwire.DecodeHeaderValue(v.header); !ok || got != v.text {
+		if got, ok := mcpheader.Decode(v.header); !ok || got != v.text {
 			t.Errorf("decode %q: %q, %v, want %q", v.header, got, ok, v.text)
 		}
 	}
 }
 
-func TestDecodeHeaderValue(t *testing.T) {
+func TestDecode(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		in, want string
@@ -58,7 +58,7 @@ func TestDecodeHeaderValue(t *testing.T) {
 		{"a\nb", "", false},
 	}
 	for _, tt := range tests {
-		if got, ok := mcpwire.DecodeHeaderValue(tt.in); got != tt.want || ok != tt.ok {
+		if got, ok := mcpheader.Decode(tt.in); got != tt.want || ok != tt.ok {
 			t.Errorf("%q: %q, %v, want %q, %v", tt.in, got, ok, tt.want, tt.ok)
 		}
 	}
@@ -70,14 +70,14 @@ func FuzzHeader(f *testing.F) {
 		f.Add(v.header)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		header := mcpwire.EncodeHeaderValue(s)
+		header := mcpheader.Encode(s)
 		if header == "" || strings.TrimSpace(header) != header || strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Fatalf("encode %q: %q is no header value", s, header)
 		}
-		if got, ok := mcpwire.DecodeHeaderValue(header); ok != utf8.ValidString(s) || ok && got != s {
+		if got, ok := mcpheader.Decode(header); ok != utf8.ValidString(s) || ok && got != s {
 			t.Errorf("%q came back as %q, %v", s, got, ok)
 		}
-		if text, ok := mcpwire.DecodeHeaderValue(s); ok && !utf8.ValidString(text) {
+		if text, ok := mcpheader.Decode(s); ok && !utf8.ValidString(text) {
 			t.Errorf("decode %q: %q is not UTF-8", s, text)
 		}
 	})

@@ -1,4 +1,4 @@
-package mcpwire
+package mcpheader
 
 import (
 	"bytes"
@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/mcpwire"
 )
 
-// ParamHeaderPrefix stands before the name of an annotation in the header's name.
-const ParamHeaderPrefix = "Mcp-Param-"
+// Prefix stands before the name of an annotation in the header's name.
+const Prefix = "Mcp-Param-"
 
-// ParamHeader is one x-mcp-header annotation of a tool: the argument at Path is
+// Annotation is one x-mcp-header annotation of a tool: the argument at Path is
 // also sent as the header Mcp-Param-<Name> (2026-07-28, Streamable HTTP, "Custom
 // Headers from Tool Parameters").
-type ParamHeader struct {
+type Annotation struct {
 	Name string
 	Path []string // property names from the root of the arguments
 	Type string   // string, integer or boolean
@@ -24,27 +25,27 @@ type ParamHeader struct {
 
 const annotationKey = "x-mcp-header"
 
-// ParamHeadersOf reads the annotations of a tool's inputSchema, which must be
+// Annotations reads the annotations of a tool's inputSchema, which must be
 // valid JSON. It returns an error when one breaks the specification's rules; the
 // tool must then not be offered over Streamable HTTP.
-func ParamHeadersOf(inputSchema []byte) ([]ParamHeader, error) {
+func Annotations(inputSchema []byte) ([]Annotation, error) {
 	if !bytes.Contains(inputSchema, []byte(annotationKey)) && bytes.IndexByte(inputSchema, '\\') < 0 {
 		return nil, nil // nearly every tool
 	}
-	var f annotationFinder
+	var f finder
 	if err := f.schema(inputSchema, nil, true); err != nil {
 		return nil, err
 	}
 	return f.found, nil
 }
 
-// annotationFinder walks a schema and gathers annotations.
-type annotationFinder struct{ found []ParamHeader }
+// finder walks a schema and gathers annotations.
+type finder struct{ found []Annotation }
 
 // schema looks at the schema that raw is and at those in it. reachable says that
 // only properties led here.
-func (f *annotationFinder) schema(raw []byte, path []string, reachable bool) error {
-	if first(raw) != '{' {
+func (f *finder) schema(raw []byte, path []string, reachable bool) error {
+	if !mcpwire.IsObject(raw) {
 		return nil
 	}
 	for m := range jsonscan.Members(raw) {
@@ -70,8 +71,8 @@ func (f *annotationFinder) schema(raw []byte, path []string, reachable bool) err
 }
 
 // named goes through an object whose keys are names and whose values are schemas.
-func (f *annotationFinder) named(raw []byte, path []string, reachable bool) error {
-	if first(raw) != '{' {
+func (f *finder) named(raw []byte, path []string, reachable bool) error {
+	if !mcpwire.IsObject(raw) {
 		return nil
 	}
 	for m := range jsonscan.Members(raw) {
@@ -85,8 +86,8 @@ func (f *annotationFinder) named(raw []byte, path []string, reachable bool) erro
 
 // anywhere goes through the value of any other keyword, where annotations are
 // not allowed.
-func (f *annotationFinder) anywhere(raw []byte, path []string) error {
-	if first(raw) != '[' {
+func (f *finder) anywhere(raw []byte, path []string) error {
+	if !bytes.HasPrefix(raw, []byte("[")) {
 		return f.schema(raw, path, false)
 	}
 	for e := range jsonscan.Elements(raw) {
@@ -97,7 +98,7 @@ func (f *annotationFinder) anywhere(raw []byte, path []string) error {
 	return nil
 }
 
-func (f *annotationFinder) add(schema, value []byte, path []string, reachable bool) error {
+func (f *finder) add(schema, value []byte, path []string, reachable bool) error {
 	at := strings.Join(path, ".")
 	if !reachable || len(path) == 0 {
 		return fmt.Errorf("%s near %q is not on a plain property", annotationKey, at)
@@ -118,7 +119,7 @@ func (f *annotationFinder) add(schema, value []byte, path []string, reachable bo
 			return fmt.Errorf("%s of %q is the same as that of %q", annotationKey, at, strings.Join(other.Path, "."))
 		}
 	}
-	f.found = append(f.found, ParamHeader{Name: name, Path: path, Type: kind})
+	f.found = append(f.found, Annotation{Name: name, Path: path, Type: kind})
 	return nil
 }
 
@@ -134,10 +135,10 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// ParamHeaders returns the headers, by full name, that a call with these
+// Of returns the headers, by full name, that a call with these
 // arguments carries: nil when there are none. Arguments no header can carry are
 // left to the backend to refuse.
-func ParamHeaders(annotations []ParamHeader, arguments []byte) map[string]string {
+func Of(annotations []Annotation, arguments []byte) map[string]string {
 	var headers map[string]string
 	for _, a := range annotations {
 		value := argumentAt(arguments, a.Path)
@@ -151,19 +152,19 @@ func ParamHeaders(annotations []ParamHeader, arguments []byte) map[string]string
 		if headers == nil {
 			headers = make(map[string]string, len(annotations))
 		}
-		headers[ParamHeaderPrefix+a.Name] = EncodeHeaderValue(text)
+		headers[Prefix+a.Name] = Encode(text)
 	}
 	return headers
 }
 
-// CheckParamHeaders tells whether the Mcp-Param-* headers of a call say what its
+// Check tells whether the Mcp-Param-* headers of a call say what its
 // arguments say. header returns the values of a header by its full name. The
 // error is a HeaderMismatch, for HTTP status 400.
-func CheckParamHeaders(annotations []ParamHeader, arguments []byte, header func(name string) []string) *Error {
+func Check(annotations []Annotation, arguments []byte, header func(name string) []string) *mcpwire.Error {
 	for _, a := range annotations {
-		name := ParamHeaderPrefix + a.Name
+		name := Prefix + a.Name
 		if why := mismatch(argumentAt(arguments, a.Path), header(name)); why != "" {
-			return Errorf(CodeHeaderMismatch, "Header mismatch: %s %s (argument %q). List the tools again and send the header with the argument's value.",
+			return mcpwire.Errorf(mcpwire.CodeHeaderMismatch, "Header mismatch: %s %s (argument %q). List the tools again and send the header with the argument's value.",
 				name, why, strings.Join(a.Path, "."))
 		}
 	}
@@ -183,7 +184,7 @@ func mismatch(argument []byte, values []string) string {
 	case len(values) > 1:
 		return "is sent more than once"
 	}
-	got, ok := DecodeHeaderValue(values[0])
+	got, ok := Decode(values[0])
 	if !ok {
 		return "holds invalid characters or invalid base64"
 	}
@@ -220,14 +221,13 @@ func argumentAt(arguments []byte, path []string) []byte {
 }
 
 func isNumber(raw []byte) bool {
-	c := first(raw)
-	return c == '-' || '0' <= c && c <= '9'
+	return len(raw) > 0 && (raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9')
 }
 
 // headerText is what a raw argument is in a header, before encoding. It is not
 // ok for what no header can carry.
 func headerText(raw []byte) (string, bool) {
-	switch first(raw) {
+	switch raw[0] {
 	case '"':
 		return jsonscan.Unquote(raw)
 	case 't', 'f':

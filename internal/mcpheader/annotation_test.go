@@ -1,4 +1,4 @@
-package mcpwire_test
+package mcpheader_test
 
 import (
 	"fmt"
@@ -7,12 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
 
-func TestParamHeadersOf(t *testing.T) {
+func TestAnnotations(t *testing.T) {
 	t.Parallel()
-	type found = []mcpwire.ParamHeader
+	type found = []mcpheader.Annotation
 	tests := []struct {
 		name, schema string
 		want         found
@@ -35,7 +36,7 @@ func TestParamHeadersOf(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := mcpwire.ParamHeadersOf([]byte(tt.schema))
+			got, err := mcpheader.Annotations([]byte(tt.schema))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +47,7 @@ func TestParamHeadersOf(t *testing.T) {
 	}
 }
 
-func TestParamHeadersOf_refuses(t *testing.T) {
+func TestAnnotations_refuses(t *testing.T) {
 	t.Parallel()
 	const header = `{"type":"string","x-mcp-header":"H"}`
 	tests := map[string]string{
@@ -82,7 +83,7 @@ func TestParamHeadersOf_refuses(t *testing.T) {
 	for name, schema := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := mcpwire.ParamHeadersOf([]byte(schema)); err == nil {
+			if got, err := mcpheader.Annotations([]byte(schema)); err == nil {
 				t.Errorf("accepted: %+v", got)
 			}
 		})
@@ -90,11 +91,11 @@ func TestParamHeadersOf_refuses(t *testing.T) {
 }
 
 var (
-	annotated = []mcpwire.ParamHeader{{Name: "Region", Path: []string{"region"}, Type: "string"}, {Name: "Size", Path: []string{"vm", "size"}, Type: "integer"}}
+	annotated = []mcpheader.Annotation{{Name: "Region", Path: []string{"region"}, Type: "string"}, {Name: "Size", Path: []string{"vm", "size"}, Type: "integer"}}
 	region    = annotated[:1]
 )
 
-func TestParamHeaders(t *testing.T) {
+func TestOf(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, arguments string
@@ -120,14 +121,14 @@ func TestParamHeaders(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, mcpwire.ParamHeaders(annotated, []byte(tt.arguments))); diff != "" {
+			if diff := cmp.Diff(tt.want, mcpheader.Of(annotated, []byte(tt.arguments))); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestCheckParamHeaders(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, arguments string
@@ -167,7 +168,7 @@ func TestCheckParamHeaders(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			headers := map[string][]string{"Mcp-Param-Region": tt.region, "Mcp-Param-Size": tt.size}
-			err := mcpwire.CheckParamHeaders(annotated, []byte(tt.arguments), func(name string) []string { return headers[name] })
+			err := mcpheader.Check(annotated, []byte(tt.arguments), func(name string) []string { return headers[name] })
 			if (err == nil) != tt.ok {
 				t.Fatalf("error %v, want ok %v", err, tt.ok)
 			}
@@ -179,12 +180,12 @@ func TestCheckParamHeaders(t *testing.T) {
 }
 
 // What is synthesised passes the check, whatever the value.
-func TestParamHeaders_passTheCheck(t *testing.T) {
+func TestOf_passesTheCheck(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{`"eu"`, `""`, `" "`, `"=?base64?="`, `"=?base64??="`, `"\u0000\n"`, `"😀"`, `true`, `-7`, `7.0`, `null`} {
 		arguments := fmt.Appendf(nil, `{"region":%s}`, value)
-		headers := mcpwire.ParamHeaders(region, arguments)
-		err := mcpwire.CheckParamHeaders(region, arguments, func(name string) []string {
+		headers := mcpheader.Of(region, arguments)
+		err := mcpheader.Check(region, arguments, func(name string) []string {
 			if v, ok := headers[name]; ok {
 				return []string{v}
 			}
