@@ -25,7 +25,7 @@ func (c *client) list(ctx context.Context) ([]json.RawMessage, error) {
 	var all []json.RawMessage
 	params := c.params("")
 	for range maxPages {
-		raw, err := c.request(ctx, "tools/list", params)
+		raw, err := c.request(ctx, mcpwire.MethodToolsList, params)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (c *client) list(ctx context.Context) ([]json.RawMessage, error) {
 // call calls a tool and gives its raw result.
 func (c *client) call(ctx context.Context, name string, arguments []byte) ([]byte, error) {
 	target := mcpwire.AppendString([]byte(`"name":`), name)
-	return c.request(ctx, "tools/call", c.params(string(target)+`,"arguments":`+string(arguments)))
+	return c.request(ctx, mcpwire.MethodToolsCall, c.params(string(target)+`,"arguments":`+string(arguments)))
 }
 
 // params are members and what every request of the newest revision says of its

@@ -227,13 +227,13 @@ func showProgress(w io.Writer, n mcpwire.Notification) {
 		return // what is shown is a courtesy
 	}
 	switch n.Method {
-	case "notifications/progress":
+	case mcpwire.MethodProgress:
 		done := fmt.Sprintf("%g", params.Progress)
 		if params.Total > 0 {
 			done = fmt.Sprintf("%g of %g", params.Progress, params.Total)
 		}
 		fmt.Fprintf(w, "  %s %s\n", done, clean(params.Message))
-	case "notifications/message":
+	case mcpwire.MethodMessage:
 		fmt.Fprintf(w, "  %s: %s\n", clean(params.Level), clean(string(params.Data)))
 	}
 }

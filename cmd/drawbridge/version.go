@@ -24,9 +24,9 @@ func (p *program) version(_ context.Context, cmd *cli.Command) error {
 	if _, err := args(cmd); err != nil {
 		return err
 	}
-	revisions := []string{
-		string(mcpwire.Rev20241105), string(mcpwire.Rev20250326), string(mcpwire.Rev20250618),
-		string(mcpwire.Rev20251125), string(mcpwire.Rev20260728),
+	var revisions []string
+	for _, r := range mcpwire.Revisions() {
+		revisions = append(revisions, string(r))
 	}
 	if cmd.Bool("json") {
 		return json.NewEncoder(p.out).Encode(struct {

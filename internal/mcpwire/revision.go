@@ -18,11 +18,14 @@ const LatestLegacy = Rev20251125
 // LatestModern is what the gateway speaks in _meta.
 const LatestModern = Rev20260728
 
-var revisions = []Revision{Rev20241105, Rev20250326, Rev20250618, Rev20251125, Rev20260728}
+// Revisions are all of them, oldest first.
+func Revisions() []Revision {
+	return []Revision{Rev20241105, Rev20250326, Rev20250618, Rev20251125, Rev20260728}
+}
 
 // ParseRevision returns the revision named s, if it is one.
 func ParseRevision(s string) (Revision, bool) {
-	for _, r := range revisions {
+	for _, r := range Revisions() {
 		if string(r) == s {
 			return r, true
 		}
