@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,15 +65,15 @@ type client struct {
 func (d *door) connect(t *testing.T) *client {
 	t.Helper()
 	ctx, cancel := context.WithCancel(account.WithPrincipal(t.Context(), alice))
-	w := &wire{h: http.Header{}, wake: make(chan struct{}, 1)}
+	w := sessiontest.NewWire()
 	c := &client{t: t, d: d, events: eventstream.NewReader(w, 80<<20), done: make(chan struct{})}
 	c.cancel = func() {
-		w.fail()
+		w.Fail()
 		cancel()
 	}
 	go func() {
 		defer close(c.done)
-		defer w.end()
+		defer w.End()
 		d.mux.ServeHTTP(w, httptest.NewRequest("GET", "/sse", nil).WithContext(ctx))
 	}()
 	ev, err := c.events.Next()
@@ -251,69 +250,6 @@ func TestDrain_answersWhatIsInFlight(t *testing.T) {
 			t.Errorf("the end: %v", err)
 		}
 	})
-}
-
-// wire is an answer that is read while it is written.
-type wire struct {
-	h http.Header
-
-	mu    sync.Mutex // guards what follows
-	buf   []byte
-	ended bool
-	gone  bool
-	wake  chan struct{}
-}
-
-func (w *wire) Header() http.Header { return w.h }
-func (w *wire) WriteHeader(int)     {}
-func (w *wire) Flush()              {}
-
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.gone {
-		return 0, io.ErrClosedPipe
-	}
-	w.buf = append(w.buf, p...)
-	w.signal()
-	return len(p), nil
-}
-
-func (w *wire) fail() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.gone = true
-}
-
-func (w *wire) end() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = true
-	w.signal()
-}
-
-func (w *wire) signal() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (w *wire) Read(p []byte) (int, error) {
-	for {
-		w.mu.Lock()
-		n := copy(p, w.buf)
-		w.buf = w.buf[n:]
-		ended := w.ended
-		w.mu.Unlock()
-		if n > 0 {
-			return n, nil
-		}
-		if ended {
-			return 0, io.EOF
-		}
-		<-w.wake
-	}
 }
 
 // The attack: a key leaks, its thief opens a stream, the owner revokes the key.

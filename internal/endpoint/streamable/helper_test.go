@@ -2,13 +2,11 @@ package streamable_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"drawbridge/internal/account"
@@ -88,30 +86,20 @@ func (d *door) initialize(revision string, capabilities ...string) string {
 
 // live is an answer that is read while it is written.
 type live struct {
+	*sessiontest.Wire
+	events  *eventstream.Reader
 	cancel  context.CancelFunc // the client goes away
 	done    chan struct{}      // closed when the handler has returned
 	aborted bool               // read once done is closed
-
-	mu     sync.Mutex // guards what follows
-	header http.Header
-	status int
-	buf    []byte
-	ended  bool
-	gone   bool
-	wake   chan struct{}
-
-	events *eventstream.Reader
 }
 
 // open sends a request as p and returns at once.
 func (d *door) open(p account.Principal, method, body string, pairs ...string) *live {
 	r := newRequest(p, method, body, pairs...)
 	ctx, cancel := context.WithCancel(r.Context())
-	l := &live{header: http.Header{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &live{Wire: sessiontest.NewWire(), done: make(chan struct{})}
 	l.cancel = func() {
-		l.mu.Lock()
-		l.gone = true
-		l.mu.Unlock()
+		l.Fail()
 		cancel()
 	}
 	l.events = eventstream.NewReader(l, 16<<20)
@@ -119,63 +107,11 @@ func (d *door) open(p account.Principal, method, body string, pairs ...string) *
 		defer close(l.done)
 		defer func() {
 			l.aborted = recover() != nil
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.ended = true
-			l.signal()
+			l.End()
 		}()
 		d.ServeHTTP(l, r.WithContext(ctx))
 	}()
 	return l
-}
-
-func (l *live) Header() http.Header { return l.header }
-
-func (l *live) WriteHeader(status int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.status == 0 {
-		l.status = status
-	}
-}
-
-func (l *live) Write(p []byte) (int, error) {
-	l.WriteHeader(http.StatusOK)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.gone {
-		return 0, errors.New("broken pipe")
-	}
-	l.buf = append(l.buf, p...)
-	l.signal()
-	return len(p), nil
-}
-
-func (l *live) Flush() {}
-
-func (l *live) signal() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Read gives what was written, waiting for more.
-func (l *live) Read(p []byte) (int, error) {
-	for {
-		l.mu.Lock()
-		n := copy(p, l.buf)
-		l.buf = l.buf[n:]
-		ended := l.ended
-		l.mu.Unlock()
-		if n > 0 {
-			return n, nil
-		}
-		if ended {
-			return 0, io.EOF
-		}
-		<-l.wake
-	}
 }
 
 // event is the next event that has data, with its id.
@@ -201,5 +137,5 @@ func (l *live) rest() string {
 // code is the status once the handler has returned.
 func (l *live) code() int {
 	<-l.done
-	return l.status
+	return l.Status()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drawbridge/internal/endpoint/session"
+	"drawbridge/internal/endpoint/session/sessiontest"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -576,8 +577,7 @@ func TestSlowClient(t *testing.T) {
 			close(flooded)
 			return mcpwire.Done(req.Revision, []byte("{}"))
 		})
-		stuck := &stuckWriter{live: live{wake: make(chan struct{}, 1)}, free: make(chan struct{})}
-		stuck.header = map[string][]string{}
+		stuck := &stuckWriter{Wire: sessiontest.NewWire(), free: make(chan struct{})}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -594,7 +594,7 @@ func TestSlowClient(t *testing.T) {
 
 // stuckWriter takes nothing until it is freed, then fails as a deadline does.
 type stuckWriter struct {
-	live
+	*sessiontest.Wire
 	free chan struct{}
 }
 
