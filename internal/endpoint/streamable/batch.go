@@ -12,7 +12,8 @@ import (
 	"drawbridge/internal/mcpwire"
 )
 
-// batchParallel is how many requests of a batch run at once, heldBytes each of their answers and heldTogether all.
+// batchParallel is how many requests of a batch run at once; heldBytes bounds each
+// of their answers, heldTogether all of them.
 const (
 	batchParallel = 8
 	heldBytes     = 8 << 20
