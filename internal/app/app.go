@@ -170,6 +170,10 @@ func (a *App) Start(ctx context.Context) error {
 	a.stops.add("listener", func(ctx context.Context) error { return a.server.Shutdown(ctx, a.cut) })
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
 	a.background("memory", a.tidy)
+	// Whoever tries the printed line at once shall find what it calls.
+	settle, cancel := context.WithTimeout(ctx, settleTime)
+	a.gateway.AwaitBuiltIn(settle)
+	cancel()
 	if err := a.greet(); err != nil { // before anybody is served: what is shown once must not be lost
 		return err
 	}
