@@ -2,7 +2,6 @@ package gatewaytest_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 
 	"drawbridge/internal/gatewaytest"
 )
-
-var fullCycles = flag.Bool("cycles.full", false, "200 starts and stops and 50 kills of a stdio backend instead of a few")
 
 // processes are the ids of the processes whose environment holds text.
 func processes(t *testing.T, text string) (pids []int) {
@@ -85,9 +82,9 @@ func TestCycles_ofAProcess(t *testing.T) { // not parallel: it counts what the w
 		}
 		answers()
 	}
-	restarts, kills := 5, 3
-	if *fullCycles {
-		restarts, kills = 200, 50
+	restarts, kills := 200, 50
+	if testing.Short() {
+		restarts, kills = 5, 3
 	}
 	stop := rest.start(t)
 	restart()
