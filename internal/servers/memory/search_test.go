@@ -156,7 +156,7 @@ func TestSearchFollowsChanges(t *testing.T) {
 func TestSearchInALargeGraph(t *testing.T) {
 	t.Parallel()
 	c := client(t, kittest.Engines(memory.Name)[0].Open(t), "admin")
-	entities := make([]string, 3000)
+	entities := make([]string, 1000)
 	for i := range entities {
 		entities[i] = fmt.Sprintf(`{"name":"entity %d","entityType":"t","observations":["likes number %d"]}`, i, i)
 	}
