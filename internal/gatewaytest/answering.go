@@ -122,6 +122,40 @@ func (c *Client) Reply(id, answer string) int {
 // the client at the other end of its pipes.
 func RunStdio(t testing.TB, text, revision string, p Person) (*Gateway, *Client) {
 	t.Helper()
+	g, in, out := runStdio(t, text)
+	c := &Client{t: t, Revision: revision, person: p, pipe: &lineWriter{w: in}, waiting: map[string]chan []byte{}, streams: []io.Closer{in}}
+	var work sync.WaitGroup
+	work.Go(func() { // ends with the program's output
+		lines := bufio.NewReaderSize(out, 1<<20)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			c.route(strings.TrimSpace(line))
+		}
+	})
+	t.Cleanup(func() {
+		_ = in.Close() // the end of the client
+		work.Wait()
+	})
+	if revision != R2026 {
+		c.initialize()
+	}
+	return g, c
+}
+
+// Pipe is the two ends that a client of drawbridge serve --stdio holds.
+func Pipe(t testing.TB, text string) (in io.WriteCloser, out io.ReadCloser) {
+	t.Helper()
+	_, in, out = runStdio(t, text)
+	return in, out
+}
+
+// runStdio runs the program until its input ends, at the end of the test at the
+// latest.
+func runStdio(t testing.TB, text string) (*Gateway, io.WriteCloser, io.ReadCloser) {
+	t.Helper()
 	dir := t.TempDir()
 	g := &Gateway{t: t, Dir: filepath.Join(dir, "state"), file: filepath.Join(dir, "drawbridge.yaml")}
 	if err := os.WriteFile(g.file, []byte(text), 0o600); err != nil {
@@ -140,26 +174,12 @@ func RunStdio(t testing.TB, text, revision string, p Person) (*Gateway, *Client)
 		}
 		_ = fromGateway.Close() // only to wake the reader
 	})
-	c := &Client{t: t, Revision: revision, person: p, pipe: &lineWriter{w: in}, waiting: map[string]chan []byte{}}
-	work.Go(func() { // ends with fromGateway
-		lines := bufio.NewReaderSize(out, 1<<20)
-		for {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				return
-			}
-			c.route(strings.TrimSpace(line))
-		}
-	})
 	t.Cleanup(func() {
-		_ = in.Close() // the end of the client
+		_, _ = in.Close(), out.Close() // the end of the client
 		work.Wait()
 		g.Stop()
 	})
-	if revision != R2026 {
-		c.initialize()
-	}
-	return g, c
+	return g, in, out
 }
 
 // lineWriter writes whole messages, from several goroutines.

@@ -11,6 +11,7 @@ import (
 
 func TestMain(m *testing.M) {
 	gatewaytest.PlayRogue()
+	playSDK()
 	gatewaytest.Main(m)
 }
 

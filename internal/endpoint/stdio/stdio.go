@@ -50,6 +50,7 @@ func Serve(ctx context.Context, log *slog.Logger, in io.Reader, out io.Writer, h
 		_ = closer.Close() // only to wake the reader
 	}
 	c.d.Drain()
+	c.s.Abandon() // a client whose input has ended answers nothing more
 	c.finish(ctx)
 	c.s.Close()
 	c.out.close(ctx)
