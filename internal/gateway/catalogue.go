@@ -112,14 +112,27 @@ func (s *section) finishTool(it item) (item, string) {
 	schema, ok := jsonscan.Find(it.modern, "inputSchema")
 	if ok {
 		headers, err := mcpheader.Annotations(schema.Value.Of(it.modern))
-		if err != nil {
+		switch info := s.lists.Info; {
+		case err == nil:
+			it.headers = headers
+		case info.Revision.Modern() && info.Transport == backend.StreamableHTTP:
 			return item{}, fmt.Sprintf("tool %q of backend %q has an invalid x-mcp-header: %v", it.original, s.backend.Name(), err)
+		default:
+			// It means nothing to this backend, but a client would have to refuse
+			// the tool for it.
+			it.modern = splice(it.modern, schema.Value, mcpheader.Strip(schema.Value.Of(it.modern)))
 		}
-		it.headers = headers
 	}
 	it.free = mcpwire.OutputIsFree(it.modern)
 	it.legacy = mcpwire.ToolForLegacy(it.modern)
 	return it, ""
+}
+
+// splice is raw with other bytes at a span.
+func splice(raw []byte, at jsonscan.Span, with []byte) []byte {
+	out := make([]byte, 0, len(raw)+len(with))
+	out = append(append(out, raw[:at.From]...), with...)
+	return append(out, raw[at.To:]...)
 }
 
 // replaceSpan returns raw with the string at span replaced, or raw itself when

@@ -190,6 +190,12 @@ func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.R
 		return mcpwire.Fail(backend.Failure(name, "input_required",
 			"Backend "+name+" asked a question in the middle of this call in the way of 2026-07-28, which a "+string(req.Caller.Revision)+" client cannot be asked. Use a client that speaks 2026-07-28."))
 	}
+	switch req.Method {
+	case mcpwire.MethodToolsCall, mcpwire.MethodPromptsGet, mcpwire.MethodResourcesRead:
+	default: // 2026-07-28, patterns/mrtr: nowhere else
+		return mcpwire.Fail(backend.Failure(name, "input_required",
+			"Backend "+name+" asked a question where the protocol allows none. Look at the backend's own log."))
+	}
 	if out.Result.Rest != nil {
 		return mcpwire.Fail(backend.Failure(name, "input_required too large",
 			"Backend "+name+" asked a question that is too large to be passed on. Look at the backend's own log."))

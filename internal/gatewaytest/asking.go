@@ -67,6 +67,15 @@ func (f *Fake) prompts() string {
 	return `{"name":"greet"}`
 }
 
+// SetCompletion sets the result of every completion, raw.
+func (f *Fake) SetCompletion(raw string) { f.mu.Lock(); f.completed = raw; f.mu.Unlock() }
+
+func (f *Fake) completion() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.completed
+}
+
 // SetAck sets what the fake honours of every subscription, raw.
 func (f *Fake) SetAck(raw string) { f.mu.Lock(); f.acknowledges = raw; f.mu.Unlock() }
 
@@ -264,6 +273,9 @@ func (f *Fake) perform(ctx context.Context, m message, p params, send func(strin
 	}
 	switch {
 	case m.Method == "completion/complete":
+		if fixed := f.completion(); fixed != "" {
+			return fixed, "", true
+		}
 		return f.complete(`"completion":{"values":[` + quote(string(m.Params)) + `]}`), "", true
 	case m.Method == "prompts/get" && p.Name == "input", m.Method == "resources/read" && strings.HasSuffix(p.URI, "/input"):
 		return f.input(m, talk{Rounds: 1}), "", true

@@ -197,6 +197,19 @@ func TestParamHeaders(t *testing.T) {
 			}
 		}
 	}
+	// An annotation that breaks the rules loses a modern backend's tool, and a
+	// legacy one, which knows nothing of it, only the annotation.
+	const bad = `{"name":"params","inputSchema":{"type":"object","properties":{"a":{"type":"array","x-mcp-header":"A","items":[{"x":1.0}]}}}}`
+	m.SetTools(bad, `{"name":"echo","inputSchema":{"type":"object"}}`)
+	l.SetTools(bad, `{"name":"echo","inputSchema":{"type":"object"}}`)
+	g.WaitTools("m_echo", "l_echo")
+	list := g.Dial(gatewaytest.R2026).Call("tools/list", "").Result()
+	if strings.Contains(list, "m_params") || !strings.Contains(list, `{"name":"l_params","inputSchema":{"type":"object","properties":{"a":{"type":"array","items":[{"x":1.0}]}}}}`) {
+		t.Errorf("with invalid annotations: %s", list)
+	}
+	m.SetTools(tool)
+	g.WaitTools("m_params")
+
 	// A client that has no such headers: they are made from its arguments.
 	a := g.Dial(gatewaytest.R1125).Call("tools/call", `{"name":"m_params","arguments":{"region":"köln","n":7}}`)
 	if !strings.Contains(a.Result(), `"Mcp-Param-Region":"`+marked+`"`) || !strings.Contains(a.Result(), `"Mcp-Param-N":"7"`) || !strings.Contains(a.Result(), `"Mcp-Name":"params"`) {

@@ -45,6 +45,7 @@ type Fake struct {
 	nextID    int
 
 	offered      string  // prompts, raw; "" for greet
+	completed    string  // result of completions, raw; "" for an echo
 	capabilities string  // raw; "" for the usual ones
 	acknowledges string  // raw; "" for the list changes
 	script       *script // of NewAsking; nil for others

@@ -99,6 +99,33 @@ func TestInputRequired_ofPromptsAndResources(t *testing.T) {
 	}
 }
 
+// A question where 2026-07-28 allows none, and a type of result that the client
+// has not declared, are errors of the backend.
+func TestInputRequired_whereItIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	h, p := gatewaytest.NewAsking("h", gatewaytest.R2026), gatewaytest.NewAsking("p", gatewaytest.R2026)
+	h.SetCapabilities(talkative + `}`)
+	h.SetCompletion(`{"resultType":"input_required","inputRequests":{},"requestState":"s"}`)
+	for _, f := range []*gatewaytest.Fake{h, p} {
+		f.SetExact(`{"resultType":"task","taskId":"t"}`)
+	}
+	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"h":{"url":%q},"p":%s}}`, h.HTTP(t), p.Stdio(t)))
+	g.WaitTools("h_input", "p_input")
+	c := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R2026, gatewaytest.Able("me"))
+	if a := c.Call("completion/complete", `{"ref":{"type":"ref/prompt","name":"h_greet"},"argument":{"name":"a","value":""}}`); !strings.Contains(a.Error(), "-32603") {
+		t.Errorf("a completion that asks: %s", a.Message)
+	}
+	tasks := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R2026, gatewaytest.Person{Capabilities: `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`})
+	for _, backend := range []string{"h", "p"} {
+		if a := c.Call("tools/call", `{"name":"`+backend+`_exact","arguments":{}}`); !strings.Contains(a.Result(), `"isError":true`) || strings.Contains(a.Result(), "taskId") {
+			t.Errorf("%s, a task nobody declared: %s", backend, a.Message)
+		}
+		if a := tasks.Call("tools/call", `{"name":"`+backend+`_exact","arguments":{}}`); !strings.Contains(a.Result(), `"taskId":"t"`) {
+			t.Errorf("%s, a declared task: %s", backend, a.Message)
+		}
+	}
+}
+
 // A backend that sends no requestState gets none back.
 func TestInputRequired_withoutState(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,35 @@ func Annotations(inputSchema []byte) ([]Annotation, error) {
 	return f.found, nil
 }
 
+// Strip is a schema without any annotation, valid or not.
+func Strip(schema []byte) []byte {
+	switch {
+	case len(schema) > 0 && schema[0] == '{':
+		out := []byte{'{'}
+		for m := range jsonscan.Members(schema) {
+			if jsonscan.Is(m.Key, annotationKey) {
+				continue
+			}
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, schema[m.Whole.From:m.Value.From]...)
+			out = append(out, Strip(m.Value.Of(schema))...)
+		}
+		return append(out, '}')
+	case len(schema) > 0 && schema[0] == '[':
+		out := []byte{'['}
+		for e := range jsonscan.Elements(schema) {
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, Strip(e.Of(schema))...)
+		}
+		return append(out, ']')
+	}
+	return schema
+}
+
 // finder walks a schema and gathers annotations.
 type finder struct{ found []Annotation }
 

@@ -12,7 +12,6 @@ import (
 	"drawbridge/internal/backend/remote/line"
 	"drawbridge/internal/backend/remote/rawhttp"
 	"drawbridge/internal/eventstream"
-	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
@@ -180,30 +179,10 @@ func (p *modern) outcome(ctx context.Context, req *mcpwire.Request, a answer.Ans
 		return mcpwire.Fail(a.Err)
 	}
 	o := mcpwire.Outcome{Kind: mcpwire.Complete, Revision: mcpwire.LatestModern, Result: a.Result}
-	switch {
-	case a.Type == "" || a.Type == "complete":
-	case a.Type == "input_required":
-		o.Kind = mcpwire.InputRequired
-	case !declared(req.Caller, a.Type):
+	var ok bool
+	if o.Kind, ok = backend.KindOf(req.Caller, a.Type); !ok || a.Type == "invalid" {
 		o.Close()
 		return p.fail(ctx, mcpwire.ErrBadFrame)
 	}
 	return o
-}
-
-// declared tells whether the caller declared an extension that can have brought
-// a resultType. Which extension has which is known of tasks alone; for any other
-// it has to have declared some.
-func declared(caller *mcpwire.Caller, resultType string) bool {
-	if caller == nil || !caller.Revision.Modern() || resultType == "invalid" {
-		return false
-	}
-	extensions := mcpwire.ObjectMember(caller.Capabilities, "extensions")
-	if resultType == "task" {
-		return mcpwire.Member(extensions, "io.modelcontextprotocol/tasks") != nil
-	}
-	for range jsonscan.Members(extensions) {
-		return true
-	}
-	return false
 }

@@ -137,10 +137,17 @@ func (p *peer) outcome(m mcpwire.Message, kept bool, c *call) mcpwire.Outcome {
 		result = bytes.Clone(result)
 	}
 	out := mcpwire.Done(p.info.Revision, result)
-	if p.info.Revision.Modern() {
-		if kind, ok := jsonscan.Find(result, "resultType"); ok && string(kind.Value.Of(result)) == `"input_required"` {
-			out.Kind = mcpwire.InputRequired
-		}
+	if !p.info.Revision.Modern() {
+		return out
+	}
+	at, has := jsonscan.Find(result, "resultType")
+	if !has {
+		return out
+	}
+	resultType, isText := jsonscan.Unquote(at.Value.Of(result))
+	var ok bool
+	if out.Kind, ok = backend.KindOf(c.caller, resultType); !ok || !isText {
+		return backend.Broken("it answered with a result of a type that was not asked for")
 	}
 	return out
 }
