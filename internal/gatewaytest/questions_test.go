@@ -333,6 +333,62 @@ func TestQuestions_cancelledCalls(t *testing.T) {
 	}
 }
 
+// A question outside of any call is for the one client of the session's principal
+// that would hear it. Where there are several, none, or only modern ones, it is
+// declined.
+func TestQuestions_outsideOfCalls(t *testing.T) {
+	t.Parallel()
+	f := gatewaytest.NewAsking("h", gatewaytest.R1125)
+	g := gatewaytest.Run(t, `{"mcpServers":{"h":{"url":"`+f.HTTP(t)+`"}}}`)
+	g.WaitTools("h_ask")
+	c := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R1125, gatewaytest.Able("me"))
+	c.Call("tools/call", `{"name":"h_params","arguments":{}}`)
+	session := f.Heard("tools/call")[0].Session
+	answer := func(id, method string) string {
+		t.Helper()
+		f.SayIn(session, `{"jsonrpc":"2.0","id":"`+id+`","method":"`+method+`","params":`+paramsFor(method)+`}`)
+		got := ""
+		g.WaitFor("the answer to "+id, func() bool {
+			for _, h := range f.Heard("") {
+				if strings.Contains(h.Raw, `"`+id+`"`) {
+					got = h.Raw
+				}
+			}
+			return got != ""
+		})
+		return got
+	}
+	if got := answer("unheard", "elicitation/create"); !strings.Contains(got, `{"action":"cancel"}`) {
+		t.Errorf("a client without a stream: %s", got)
+	}
+	stream := c.Stream()
+	if got := answer("heard", "elicitation/create"); !strings.Contains(got, `"name":"me"`) {
+		t.Errorf("a client with a stream: %s", got)
+	}
+	next(t, stream, "elicitation/create")
+	if got := answer("roots", "roots/list"); !strings.Contains(got, `file:///me`) {
+		t.Errorf("roots of a client with a stream: %s", got)
+	}
+	other := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R1125, gatewaytest.Able("other"))
+	other.Stream()
+	if got := answer("unclear", "elicitation/create"); !strings.Contains(got, `{"action":"cancel"}`) {
+		t.Errorf("two clients with streams: %s", got)
+	}
+	if got := answer("unclear roots", "roots/list"); !strings.Contains(got, `{"roots":[]}`) {
+		t.Errorf("roots of two clients: %s", got)
+	}
+	if len(other.Questions()) > 0 || len(c.Questions()) != 2 {
+		t.Errorf("asked %v and %v", c.Questions(), other.Questions())
+	}
+}
+
+func paramsFor(method string) string {
+	if method == "elicitation/create" {
+		return elicitForm
+	}
+	return "{}"
+}
+
 // A question on a stream that belongs to no call is put through one of its
 // client's calls. When that one ends first, it was another's.
 func TestQuestions_outliveTheWrongCall(t *testing.T) {

@@ -1,6 +1,7 @@
 package mcpwire_test
 
 import (
+	"strings"
 	"testing"
 
 	"drawbridge/internal/mcpwire"
@@ -102,6 +103,10 @@ func TestCapabilities_roundTrip(t *testing.T) {
 		{`{"sampling":{"tools":{}},"roots":{"listChanged":true}}`, mcpwire.Rev20260728, `{"sampling":{"tools":{}},"roots":{}}`},
 		{`{"sampling":{"tools":{}}}`, mcpwire.Rev20250618, `{"sampling":{}}`},
 		{`{"tasks":{}}`, mcpwire.Rev20251125, `{}`},
+		{`{"extensions":{"a/b":{"n":9007199254740993}},"roots":{}}`, mcpwire.Rev20251125, `{"roots":{"listChanged":true},"extensions":{"a/b":{"n":9007199254740993}}}`},
+		{`{"extensions":{"a/b":{}}}`, mcpwire.Rev20260728, `{"extensions":{"a/b":{}}}`},
+		{`{"extensions":{"a/b":{}}}`, mcpwire.Rev20250618, `{}`},
+		{`{"extensions":{"a/b":"` + strings.Repeat("x", 2<<10) + `"}}`, mcpwire.Rev20251125, `{}`},
 	}
 	for _, tt := range tests {
 		got := string(mcpwire.EncodeCapabilities(mcpwire.DecodeCapabilities([]byte(tt.in)), tt.rev))
