@@ -25,6 +25,8 @@ type peer struct {
 	lost chan struct{}
 	read chan struct{} // closed when the reading goroutine has ended
 
+	leveling sync.Mutex // held while the log level is being set
+
 	mu      sync.Mutex // guards what follows
 	calls   map[int64]*call
 	quiet   map[int64]*call // our own that last or do not matter; a nil call is ignored

@@ -44,7 +44,7 @@ type state struct {
 
 // OpenHTTP opens a session.
 func OpenHTTP(ctx context.Context, l *line.Line, hello backend.Hello) (*HTTP, error) {
-	p := &HTTP{Loss: line.NewLoss(), router: newRouter(l), hello: hello, renew: make(chan struct{}, 1)}
+	p := &HTTP{Loss: line.NewLoss(), router: newRouter(l), hello: hello, prefs: newPrefs(), renew: make(chan struct{}, 1)}
 	p.renew <- struct{}{}
 	p.send = func(ctx context.Context, msg []byte) error {
 		return l.Note(ctx, l.Target(), p.now.Load().post(nil), msg, l.Handshake)
@@ -139,9 +139,9 @@ func (p *HTTP) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 
 // adjust makes the session log what a caller wants.
 func (p *HTTP) adjust(ctx context.Context, caller *mcpwire.Caller) {
-	if level, ok := p.prefs.lower(caller, p.info.Capabilities); ok {
+	p.prefs.lower(ctx, caller, p.info.Capabilities, func(level string) {
 		p.set(ctx, setting(mcpwire.MethodSetLevel, "level", level))
-	}
+	})
 }
 
 // Tell passes on what a client says, or sets its log level.

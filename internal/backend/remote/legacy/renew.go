@@ -13,10 +13,14 @@ import (
 // prefs is what callers have made of a legacy session, so that a new one can be
 // made the same.
 type prefs struct {
+	turn chan struct{} // held while the log level is being set
+
 	mu        sync.Mutex // guards what follows
 	level     string     // the least severe one asked for; "" is none
 	resources []string
 }
+
+func newPrefs() prefs { return prefs{turn: make(chan struct{}, 1)} }
 
 // subscribed remembers subscriptions that the backend accepted.
 func (p *prefs) subscribed(req *mcpwire.Request) {
@@ -37,11 +41,35 @@ func (p *prefs) subscriptions() []string {
 	return slices.Clone(p.resources)
 }
 
-// lower tells whether the session has to be set to the log level that a caller
-// wants to hear of, and notes that. The least severe of all callers' counts; each
-// caller's own end leaves out what it did not ask for. A legacy caller that set
-// none is only heard where another has silenced the session.
-func (p *prefs) lower(caller *mcpwire.Caller, capabilities []byte) (level string, ok bool) {
+// lower makes the session log what a caller wants to hear of, where it does not
+// yet. The least severe level of all callers counts; each caller's own end leaves
+// out what it did not ask for. A legacy caller that set none is only heard where
+// another has silenced the session. A call that needs a change waits for it, one
+// that needs none does not.
+func (p *prefs) lower(ctx context.Context, caller *mcpwire.Caller, capabilities []byte, set func(level string)) {
+	if _, news := p.news(caller, capabilities); !news {
+		return
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return
+	}
+	level, news := p.news(caller, capabilities)
+	if !news {
+		return // another was faster
+	}
+	set(level)
+	if ctx.Err() == nil {
+		p.mu.Lock()
+		p.level = level
+		p.mu.Unlock()
+	}
+}
+
+// news is the level that a caller wants and the session does not have.
+func (p *prefs) news(caller *mcpwire.Caller, capabilities []byte) (level string, ok bool) {
 	if caller == nil || caller.LogLevel == "" && !caller.Revision.Legacy() {
 		return "", false
 	}
@@ -55,7 +83,6 @@ func (p *prefs) lower(caller *mcpwire.Caller, capabilities []byte) (level string
 	if is < 0 || p.level != "" && mcpwire.Severity(p.level) <= is || mcpwire.Member(capabilities, "logging") == nil {
 		return "", false
 	}
-	p.level = level
 	return level, true
 }
 

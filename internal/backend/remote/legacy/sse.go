@@ -37,7 +37,7 @@ var _ backend.Peer = (*SSE)(nil)
 
 // OpenSSE opens the stream and a session on it.
 func OpenSSE(ctx context.Context, l *line.Line, hello backend.Hello) (*SSE, error) {
-	p := &SSE{Loss: line.NewLoss(), router: newRouter(l), done: make(chan struct{}), answers: map[int64]chan []byte{}}
+	p := &SSE{Loss: line.NewLoss(), router: newRouter(l), prefs: newPrefs(), done: make(chan struct{}), answers: map[int64]chan []byte{}}
 	p.send = func(ctx context.Context, msg []byte) error {
 		return l.Note(ctx, p.target, []byte(line.PostLines), msg, l.Handshake)
 	}
@@ -210,10 +210,10 @@ func (p *SSE) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink
 // adjust makes the session log what a caller wants. That it fails does not end
 // what it is made for.
 func (p *SSE) adjust(ctx context.Context, caller *mcpwire.Caller) {
-	if level, ok := p.prefs.lower(caller, p.info.Capabilities); ok {
+	p.prefs.lower(ctx, caller, p.info.Capabilities, func(level string) {
 		o := p.call(ctx, setting(mcpwire.MethodSetLevel, "level", level), nobody{})
 		o.Close()
-	}
+	})
 }
 
 // Tell passes on what a client says, or sets its log level.
