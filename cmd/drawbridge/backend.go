@@ -10,30 +10,33 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/accounts"
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/app"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/config"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/store"
 )
 
 func (p *program) backendCommand() *cli.Command {
 	return &cli.Command{
-		Name: "backend", Usage: "the MCP servers behind the gateway", Action: group,
+		Name: "backend", Usage: "the MCP servers behind the gateway", Action: shell.Group,
 		Commands: []*cli.Command{
 			{
 				Name: "list", Usage: "all backends with where they are configured", Action: p.backendList,
-				Flags: settingFlags(&cli.BoolFlag{Name: "json", Usage: "as JSON"}),
+				Flags: shell.SettingFlags(&cli.BoolFlag{Name: "json", Usage: "as JSON"}),
 			},
 			{
 				Name: "test", Usage: "connect to a backend and say what it offers", ArgsUsage: "NAME", Action: p.backendTest,
-				Flags: settingFlags(&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "how long to wait"}),
+				Flags: shell.SettingFlags(&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "how long to wait"}),
 			},
 			p.backendAddCommand(),
 			p.backendImportCommand(),
 			{
 				Name: "remove", Usage: "remove a backend that was added by hand", ArgsUsage: "NAME", Action: p.backendRemove,
-				Flags: settingFlags(),
+				Flags: shell.SettingFlags(shell.YesFlag()),
 			},
 		},
 	}
@@ -41,21 +44,29 @@ func (p *program) backendCommand() *cli.Command {
 
 // backends are those of the configuration and of the store.
 func (p *program) backends(ctx context.Context, cmd *cli.Command) (c *config.Config, all []config.Backend, err error) {
-	c, s, err := p.openStore(ctx, cmd)
-	if err != nil {
+	if c, err = p.Load(p.Source(cmd)); err != nil {
 		return nil, nil, err
+	}
+	all, err = p.withStored(ctx, c)
+	return c, all, err
+}
+
+// withStored are the backends of a configuration and those of its store.
+func (p *program) withStored(ctx context.Context, c *config.Config) (all []config.Backend, err error) {
+	s, err := store.Open(ctx, p.Quiet(), app.StoreConfig(c))
+	if err != nil {
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	stored, err := s.Backends(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	all, err = c.WithStored(stored)
-	return c, all, err
+	return c.WithStored(stored)
 }
 
 func (p *program) backendList(ctx context.Context, cmd *cli.Command) error {
-	if _, err := args(cmd); err != nil {
+	if _, err := shell.Args(cmd); err != nil {
 		return err
 	}
 	_, all, err := p.backends(ctx, cmd)
@@ -74,7 +85,7 @@ func (p *program) backendList(ctx context.Context, cmd *cli.Command) error {
 		for _, b := range all {
 			rows = append(rows, row{b.Name, b.Type, target(b), b.Origin, b.Enabled})
 		}
-		return p.printJSON(rows)
+		return p.PrintJSON(rows)
 	}
 	rows := [][]string{{"NAME", "TYPE", "TARGET", "FROM", "STATE"}}
 	for _, b := range all {
@@ -84,9 +95,9 @@ func (p *program) backendList(ctx context.Context, cmd *cli.Command) error {
 		}
 		rows = append(rows, []string{b.Name, b.Type, target(b), string(b.Origin), state})
 	}
-	table(p.out, rows)
+	shell.Table(p.Out, rows)
 	if len(all) == 0 {
-		fmt.Fprintln(p.err, "There are none yet. Add one: drawbridge backend add NAME --url URL, or NAME -- COMMAND ARG...")
+		fmt.Fprintln(p.Err, "There are none yet. Add one: drawbridge backend add NAME --url URL, or NAME -- COMMAND ARG...")
 	}
 	return nil
 }
@@ -102,7 +113,7 @@ func target(b config.Backend) string {
 }
 
 func (p *program) backendTest(ctx context.Context, cmd *cli.Command) (err error) {
-	name, err := args(cmd, "the name of the backend")
+	name, err := shell.Args(cmd, "the name of the backend")
 	if err != nil {
 		return err
 	}
@@ -123,49 +134,58 @@ func (p *program) testBackend(ctx context.Context, cmd *cli.Command, c *config.C
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("timeout"))
 	defer cancel()
-	d, _, err := app.Dialer(p.quiet(), c, app.Options{Version: version, Environ: p.environ}, b)
-	if err != nil {
-		return err
-	}
 	start := time.Now()
-	peer, err := d.Dial(ctx, backend.Hello{})
+	peer, greeting, err := p.dial(ctx, c, b)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close(context.WithoutCancel(ctx))) }()
-	info, took := peer.Info(), time.Since(start)
-	var self struct{ Name, Version string }
-	_ = json.Unmarshal(info.ServerInfo, &self) // a server may keep its name to itself
-	fmt.Fprintf(p.out, "ok: %s %s over %s, MCP %s, in %s\n", clean(self.Name), clean(self.Version), info.Transport, info.Revision, took.Round(time.Millisecond))
+	fmt.Fprintf(p.Out, "ok: %s, in %s\n", shell.Clean(greeting), time.Since(start).Round(time.Millisecond))
 	asking := &client{handler: peer, say: func(mcpwire.Notification) {}}
 	tools, err := asking.list(ctx)
 	if err != nil {
-		fmt.Fprintf(p.out, "no list of tools: %s\n", clean(err.Error()))
+		fmt.Fprintf(p.Out, "no list of tools: %s\n", shell.Clean(err.Error()))
 		return nil
 	}
-	fmt.Fprintf(p.out, "%d tools:\n", len(tools))
+	fmt.Fprintf(p.Out, "%d tools:\n", len(tools))
 	for _, raw := range tools {
 		var t struct{ Name string }
 		if json.Unmarshal(raw, &t) == nil {
-			fmt.Fprintf(p.out, "  %s\n", clean(t.Name))
+			fmt.Fprintf(p.Out, "  %s\n", shell.Clean(t.Name))
 		}
 	}
 	return nil
 }
 
-func (p *program) backendRemove(ctx context.Context, cmd *cli.Command) (err error) {
-	name, err := args(cmd, "the name of the backend")
+// dial connects to a backend and says what answered; the peer must be closed.
+func (p *program) dial(ctx context.Context, c *config.Config, b config.Backend) (peer backend.Peer, greeting string, err error) {
+	d, _, err := app.Dialer(p.Quiet(), c, app.Options{Version: version, Environ: p.Environ}, b)
+	if err != nil {
+		return nil, "", err
+	}
+	if peer, err = d.Dial(ctx, backend.Hello{}); err != nil {
+		return nil, "", err
+	}
+	info := peer.Info()
+	var self struct{ Name, Version string }
+	_ = json.Unmarshal(info.ServerInfo, &self) // a server may keep its name to itself
+	return peer, fmt.Sprintf("%s %s over %s, MCP %s", self.Name, self.Version, info.Transport, info.Revision), nil
+}
+
+func (p *program) backendRemove(ctx context.Context, cmd *cli.Command) error {
+	name, err := shell.Args(cmd, "the name of the backend")
 	if err != nil {
 		return err
 	}
-	_, s, err := p.openStore(ctx, cmd)
-	if err != nil {
+	if err := p.Sure(cmd, "Remove the backend %s with its secrets?", name[0]); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.DeleteBackend(ctx, name[0]); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.out, "removed %s\n", name[0])
-	return err
+	return accounts.AtDesk(ctx, p.Shell, cmd, func(ctx context.Context, o *accounts.Office) error {
+		err := o.Store.DeleteBackend(ctx, name[0])
+		o.Record("admin/backend.delete", name[0], err)
+		if err != nil {
+			return err
+		}
+		return p.Say("removed %s", name[0])
+	})
 }

@@ -3,15 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/accounts"
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/config"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/store"
 )
 
 func (p *program) backendAddCommand() *cli.Command {
@@ -19,7 +21,7 @@ func (p *program) backendAddCommand() *cli.Command {
 		Name: "add", Usage: "add a backend; a running gateway takes it up within a second",
 		ArgsUsage:   "NAME --url URL | NAME -- COMMAND ARG...",
 		Description: "Secrets are sealed in the database. A name that is taken is refused unless --replace\nis given.",
-		Flags: settingFlags(
+		Flags: shell.SettingFlags(
 			&cli.StringFlag{Name: "url", Usage: "`URL` of a remote backend; without a path it gets /mcp"},
 			&cli.StringFlag{Name: "type", Usage: "http or sse, for a URL"},
 			&cli.StringFlag{Name: "token", Usage: "`TOKEN` to send as Authorization: Bearer; - reads it from standard input"},
@@ -40,7 +42,7 @@ func (p *program) backendAddCommand() *cli.Command {
 func (p *program) backendAdd(ctx context.Context, cmd *cli.Command) error {
 	name := cmd.Args().First()
 	if name == "" {
-		return usagef(cmd, "the name of the backend is missing")
+		return shell.Usagef(cmd, "the name of the backend is missing")
 	}
 	entry, err := p.entry(cmd)
 	if err != nil {
@@ -55,7 +57,7 @@ func (p *program) backendAdd(ctx context.Context, cmd *cli.Command) error {
 		return fmt.Errorf("find working directory: %w", err)
 	}
 	b, notices, err := config.NewBackend(name, raw, dir)
-	p.note(notices)
+	p.Note(notices)
 	if err != nil {
 		return err
 	}
@@ -68,11 +70,11 @@ func (p *program) entry(cmd *cli.Command) (map[string]any, error) {
 	command := cmd.Args().Tail()
 	switch {
 	case len(command) > 0 && cmd.IsSet("url"):
-		return nil, usagef(cmd, "give either --url or a command, not both")
+		return nil, shell.Usagef(cmd, "give either --url or a command, not both")
 	case len(command) > 0:
 		entry["command"], entry["args"] = command[0], command[1:]
 	case !cmd.IsSet("url"):
-		return nil, usagef(cmd, "give --url URL, or -- COMMAND ARG...")
+		return nil, shell.Usagef(cmd, "give --url URL, or -- COMMAND ARG...")
 	}
 	for _, key := range []string{"url", "type", "cwd", "prefix"} {
 		if cmd.IsSet(key) {
@@ -92,7 +94,7 @@ func (p *program) entry(cmd *cli.Command) (map[string]any, error) {
 		for _, pair := range cmd.StringSlice(flag) {
 			name, value, ok := strings.Cut(pair, "=")
 			if !ok {
-				return nil, usagef(cmd, "--%s takes NAME=VALUE", flag)
+				return nil, shell.Usagef(cmd, "--%s takes NAME=VALUE", flag)
 			}
 			values[name] = value
 		}
@@ -101,8 +103,8 @@ func (p *program) entry(cmd *cli.Command) (map[string]any, error) {
 		}
 	}
 	if token := cmd.String("token"); token == "-" {
-		if _, err := fmt.Fscanln(p.in, &token); err != nil {
-			return nil, usagef(cmd, "there is no token on standard input")
+		if _, err := fmt.Fscanln(p.In, &token); err != nil {
+			return nil, shell.Usagef(cmd, "there is no token on standard input")
 		}
 		entry["token"] = token
 	} else if token != "" {
@@ -112,37 +114,46 @@ func (p *program) entry(cmd *cli.Command) (map[string]any, error) {
 }
 
 // putBackends writes backends to the store, none if one of the names is taken.
-func (p *program) putBackends(ctx context.Context, cmd *cli.Command, added []config.Backend) (err error) {
-	c, s, err := p.openStore(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	stored, err := s.Backends(ctx)
-	if err != nil {
-		return err
-	}
-	for _, b := range added {
-		for _, other := range c.Backends {
-			if strings.EqualFold(other.Name, b.Name) {
-				return fault.New(fault.Conflict, "The backend %s is configured already, in the file or the environment. Change it there, or choose another name.", other.Name)
-			}
-		}
-		for _, other := range stored {
-			if strings.EqualFold(other.Name, b.Name) && (!cmd.Bool("replace") || other.Name != b.Name) {
-				return fault.New(fault.Conflict, "There is a backend %s already. Choose another name, or give --replace.", other.Name)
-			}
-		}
-	}
-	for _, b := range added {
-		row, err := b.ToStore()
+func (p *program) putBackends(ctx context.Context, cmd *cli.Command, added []config.Backend) error {
+	return accounts.AtDesk(ctx, p.Shell, cmd, func(ctx context.Context, o *accounts.Office) error {
+		stored, err := o.Store.Backends(ctx)
 		if err != nil {
 			return err
 		}
-		if err := s.PutBackend(ctx, row); err != nil {
-			return err
+		for _, b := range added {
+			if err := free(b.Name, o.Config.Backends, stored, cmd.Bool("replace")); err != nil {
+				return err
+			}
 		}
-		fmt.Fprintf(p.out, "added %s: %s\n", b.Name, clean(target(b)))
+		for _, b := range added {
+			row, err := b.ToStore()
+			if err != nil {
+				return err
+			}
+			err = o.Store.PutBackend(ctx, row)
+			o.Record("admin/backend.save", b.Name, err)
+			if err != nil {
+				return err
+			}
+			if err := p.Say("added %s: %s", b.Name, target(b)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// free refuses a name that another backend has, or may not be taken from it.
+func free(name string, configured []config.Backend, stored []store.Backend, replace bool) error {
+	for _, other := range configured {
+		if strings.EqualFold(other.Name, name) {
+			return fault.New(fault.Conflict, "The backend %s is configured already, in the file or the environment. Change it there, or choose another name.", other.Name)
+		}
+	}
+	for _, other := range stored {
+		if strings.EqualFold(other.Name, name) && (!replace || other.Name != name) {
+			return fault.New(fault.Conflict, "There is a backend %s already. Choose another name, or give --replace.", other.Name)
+		}
 	}
 	return nil
 }

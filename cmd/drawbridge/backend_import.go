@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/config"
 )
 
@@ -15,7 +16,7 @@ func (p *program) backendImportCommand() *cli.Command {
 		Name: "import", Usage: "add the servers of another program's configuration file", ArgsUsage: "FILE",
 		Description: "Reads claude_desktop_config.json, .mcp.json, .cursor/mcp.json, .vscode/mcp.json and\n" +
 			"files of mcpo. ${VAR} takes the variable's value now; with --print it stays as it is.",
-		Flags: settingFlags(
+		Flags: shell.SettingFlags(
 			&cli.BoolFlag{Name: "print", Usage: "print a block for the configuration file instead of adding anything"},
 			&cli.BoolFlag{Name: "replace", Usage: "take the place of backends of the same names that were added before"},
 		),
@@ -24,7 +25,7 @@ func (p *program) backendImportCommand() *cli.Command {
 }
 
 func (p *program) backendImport(ctx context.Context, cmd *cli.Command) error {
-	file, err := args(cmd, "the file")
+	file, err := shell.Args(cmd, "the file")
 	if err != nil {
 		return err
 	}
@@ -32,30 +33,24 @@ func (p *program) backendImport(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return fmt.Errorf("find working directory: %w", err)
 	}
-	im, err := config.ReadImport(file[0], p.environ, dir)
+	im, err := config.ReadImport(file[0], p.Environ, dir)
 	if err != nil {
 		return err
 	}
 	notices := im.Notices()
 	if cmd.Bool("print") {
-		p.note(notices)
+		p.Note(notices)
 		block, err := im.YAML()
 		if err != nil {
 			return err
 		}
-		_, err = p.out.Write(block)
+		_, err = p.Out.Write(block)
 		return err
 	}
 	added, notices, err := im.Backends()
-	p.note(notices)
+	p.Note(notices)
 	if err != nil {
 		return err
 	}
 	return p.putBackends(ctx, cmd, added)
-}
-
-func (p *program) note(notices []config.Notice) {
-	for _, n := range notices {
-		fmt.Fprintf(p.err, "note: %s\n", clean(n.String()))
-	}
 }

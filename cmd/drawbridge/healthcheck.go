@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/config"
 	"drawbridge/internal/fault"
 )
@@ -19,7 +20,7 @@ const healthTimeout = 4 * time.Second
 func (p *program) healthcheckCommand() *cli.Command {
 	return &cli.Command{
 		Name: "healthcheck", Usage: "succeed if the gateway answers; for containers",
-		Flags: settingFlags(
+		Flags: shell.SettingFlags(
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` the gateway serves on"},
 			&cli.StringFlag{Name: "url", Usage: "`URL` of the gateway, instead of what the configuration says"},
 		),
@@ -28,16 +29,16 @@ func (p *program) healthcheckCommand() *cli.Command {
 }
 
 func (p *program) healthcheck(ctx context.Context, cmd *cli.Command) error {
-	if _, err := args(cmd); err != nil {
+	if _, err := shell.Args(cmd); err != nil {
 		return err
 	}
 	base := cmd.String("url")
 	if base == "" {
-		src := p.source(cmd)
+		src := p.Source(cmd)
 		if !cmd.IsSet("state-dir") {
 			src.Flags["state-dir"] = "/" // no state is touched, and a container may have no home to find it in
 		}
-		c, err := p.load(src)
+		c, err := p.Load(src)
 		if err != nil {
 			return err
 		}

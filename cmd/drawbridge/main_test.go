@@ -10,25 +10,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"drawbridge/internal/fault"
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/mcpwire"
 )
-
-func TestClean(t *testing.T) {
-	t.Parallel()
-	if got := clean("a\x1b[2Jb\u009bc\x7f\r\n\tä"); got != "a�[2Jb�c��\n\tä" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestTable(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	table(&b, [][]string{{"NAME", "X"}, {"ä\x1b", "long"}, {"b", ""}})
-	if got := b.String(); got != "NAME  X\nä�    long\nb\n" {
-		t.Errorf("got %q", got)
-	}
-}
 
 func TestFirstLine(t *testing.T) {
 	t.Parallel()
@@ -57,7 +41,7 @@ func TestToolArguments(t *testing.T) {
 		if string(got) != want || (err == nil) == (want == "") {
 			t.Errorf("%s: got %s, %v", given, got, err)
 		}
-		if _, ok := errors.AsType[*usageError](err); err != nil && !ok {
+		if _, ok := errors.AsType[*shell.UsageError](err); err != nil && !ok {
 			t.Errorf("%s: %v is not about usage", given, err)
 		}
 	}
@@ -76,19 +60,6 @@ func TestShowProgress(t *testing.T) {
 		showProgress(&b, mcpwire.Notification{Method: n[0], Params: []byte(n[1])})
 	}
 	if got, want := b.String(), "  1 of 4 one�[2J\n  0.5 \n  info: {\"a\":1}\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// The cause is for the operator, below the sentence that says what to do.
-func TestReport(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	p := &program{err: &b}
-	p.report(fault.Wrap(errors.New("disk\x1b full"), fault.Unavailable, "It cannot be written. Make room."))
-	p.report(errors.New("plain"))
-	p.report(errSaid)
-	if got, want := b.String(), "drawbridge: It cannot be written. Make room.\n  cause: disk� full\ndrawbridge: plain\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

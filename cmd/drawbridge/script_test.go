@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +42,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "await": await, "capture": capture, "answers": answersWith, "mode": mode,
-			"logged": logged, "gone": gone, "holds": holds, "lacks": lacks,
+			"logged": logged, "gone": gone, "holds": holds, "lacks": lacks, "sql": statement, "token": token,
 		},
 	})
 }
@@ -160,6 +162,44 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 	pid, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	until(ts, "the end of process "+args[0], func(context.Context) bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// sql FILE STATEMENT changes an SQLite database as an attacker would, and wants it to
+// change something.
+func statement(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql FILE STATEMENT")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0])) // the program's own driver
+	ts.Check(err)
+	result, err := db.Exec(args[1])
+	ts.Check(errors.Join(err, db.Close()))
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		ts.Fatalf("%s changed nothing", args[1])
+	}
+}
+
+// token VAR BASE ID SECRET sets a variable to the access token that a client gets by
+// itself (client_credentials).
+func token(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: token VAR BASE ID SECRET")
+	}
+	req, err := http.NewRequest(http.MethodPost, args[1]+"/oauth/token", strings.NewReader("grant_type=client_credentials"))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(args[2], args[3])
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	var answer struct {
+		Token string `json:"access_token"`
+		Text  string `json:"error_description"`
+	}
+	ts.Check(errors.Join(json.NewDecoder(resp.Body).Decode(&answer), resp.Body.Close()))
+	if answer.Token == "" {
+		ts.Fatalf("status %d: %s", resp.StatusCode, answer.Text)
+	}
+	ts.Setenv(args[0], answer.Token)
 }
 
 // holds URL TEXT and lacks URL TEXT wait until the page, asked for with the

@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/app"
 	"drawbridge/internal/config"
 )
@@ -27,7 +28,7 @@ func (p *program) serveCommand() *cli.Command {
 		Name: "serve", Usage: "run the gateway",
 		Description: "SIGHUP and a changed configuration file reload the backends, all or nothing.\n" +
 			"SIGTERM lets calls in flight finish for up to 25 seconds; a second one does not wait.",
-		Flags: settingFlags(
+		Flags: shell.SettingFlags(
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on (default 127.0.0.1:4444)"},
 			&cli.BoolFlag{Name: "stdio", Usage: "serve standard input and output instead, for desktop clients"},
 		),
@@ -36,10 +37,10 @@ func (p *program) serveCommand() *cli.Command {
 }
 
 func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
-	if _, err := args(cmd); err != nil {
+	if _, err := shell.Args(cmd); err != nil {
 		return err
 	}
-	c, err := p.load(p.source(cmd))
+	c, err := p.Load(p.Source(cmd))
 	if err != nil {
 		return err
 	}
@@ -47,11 +48,11 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	p.tuneMemory()
 	log := p.logger(c)
 	slog.SetDefault(log) // for libraries; our own parts get theirs handed in
-	a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.environ, Terminal: p.terminal(cmd.Bool("stdio"))})
+	a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.Environ, Terminal: p.terminal(cmd.Bool("stdio"))})
 	if err != nil {
 		return err
 	}
-	s := &service{p: p, log: log, app: a, cfg: c, src: p.source(cmd), signals: signals()}
+	s := &service{p: p, log: log, app: a, cfg: c, src: p.Source(cmd), signals: signals()}
 	s.onTerminal = p.terminal(false) != nil
 	if cmd.Bool("stdio") {
 		err = s.overStdio(ctx)
@@ -80,16 +81,16 @@ func (p *program) tuneMemory() {
 
 // set tells whether the environment has a variable.
 func (p *program) set(name string) bool {
-	return slices.ContainsFunc(p.environ, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	return slices.ContainsFunc(p.Environ, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }
 
 // terminal is where first secrets may be shown, or nil.
 func (p *program) terminal(stdio bool) io.Writer {
-	if !stdio && isTerminal(p.out) {
-		return p.out
+	if !stdio && shell.IsTerminal(p.Out) {
+		return p.Out
 	}
-	if isTerminal(p.err) {
-		return p.err
+	if shell.IsTerminal(p.Err) {
+		return p.Err
 	}
 	return nil
 }
@@ -113,7 +114,7 @@ func (s *service) overStdio(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- s.app.ServeStdio(ctx, s.p.in, s.p.out) }() // ends with ctx; awaited in wait or left to the end of the process
+	go func() { done <- s.app.ServeStdio(ctx, s.p.In, s.p.Out) }() // ends with ctx; awaited in wait or left to the end of the process
 	return s.wait(ctx, done)
 }
 
@@ -145,7 +146,7 @@ func (s *service) wait(ctx context.Context, ended <-chan error) error {
 // hungUp tells a SIGHUP that came because the terminal is gone, and with it
 // whoever would stop the program, from one that asks for a reload.
 func (s *service) hungUp() bool {
-	return s.onTerminal && !isTerminal(s.p.out) && !isTerminal(s.p.err)
+	return s.onTerminal && !shell.IsTerminal(s.p.Out) && !shell.IsTerminal(s.p.Err)
 }
 
 // reload reads the configuration again; a faulty one changes nothing.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/account"
 	"drawbridge/internal/app"
 	"drawbridge/internal/endpoint/stdio"
@@ -18,13 +19,13 @@ func (p *program) serverCommand() *cli.Command {
 	return &cli.Command{
 		Name: "server", Usage: "one built-in server alone, on standard input and output", ArgsUsage: "NAME",
 		Description: "Its tools have their original names: a drop-in for the server of that name.\nWith --listen it is served over HTTP instead.",
-		Flags:       settingFlags(&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on instead"}),
+		Flags:       shell.SettingFlags(&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on instead"}),
 		Action:      p.server,
 	}
 }
 
 func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
-	name, err := args(cmd, "the name of the server")
+	name, err := shell.Args(cmd, "the name of the server")
 	if err != nil {
 		return err
 	}
@@ -33,16 +34,16 @@ func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
 		for _, e := range servers.Table {
 			known = append(known, e.Name)
 		}
-		return usagef(cmd, "there is no built-in server %q; there are %v", name[0], known)
+		return shell.Usagef(cmd, "there is no built-in server %q; there are %v", name[0], known)
 	}
-	c, err := p.load(p.source(cmd))
+	c, err := p.Load(p.Source(cmd))
 	if err != nil {
 		return err
 	}
 	log := p.logger(c)
 	c = c.Only(name[0])
 	if cmd.IsSet("listen") {
-		a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.environ, Terminal: p.terminal(false)})
+		a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.Environ, Terminal: p.terminal(false)})
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, stopped := make(chan error, 1), signals()
-	go func() { done <- stdio.Serve(ctx, log, p.in, p.out, a.Gateway(), account.Local()) }() // ends with ctx
+	go func() { done <- stdio.Serve(ctx, log, p.In, p.Out, a.Gateway(), account.Local()) }() // ends with ctx
 	for {
 		select {
 		case err := <-done:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote"
@@ -23,14 +24,14 @@ import (
 
 func (p *program) toolCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return settingFlags(append([]cli.Flag{
+		return shell.SettingFlags(append([]cli.Flag{
 			&cli.StringFlag{Name: "url", Usage: "`URL` of a running gateway's /mcp", Sources: cli.EnvVars("DRAWBRIDGE_URL")},
 			&cli.StringFlag{Name: "key", Usage: "`KEY` for it", Sources: cli.EnvVars("DRAWBRIDGE_KEY")},
 			&cli.BoolFlag{Name: "json", Usage: "print the answer as JSON"},
 		}, more...)...)
 	}
 	return &cli.Command{
-		Name: "tool", Usage: "the tools as a client sees them", Action: group,
+		Name: "tool", Usage: "the tools as a client sees them", Action: shell.Group,
 		Commands: []*cli.Command{
 			{
 				Name: "list", Usage: "all tools", Flags: flags(), Action: p.toolList,
@@ -45,7 +46,7 @@ func (p *program) toolCommand() *cli.Command {
 }
 
 func (p *program) toolList(ctx context.Context, cmd *cli.Command) error {
-	if _, err := args(cmd); err != nil {
+	if _, err := shell.Args(cmd); err != nil {
 		return err
 	}
 	return p.withGateway(ctx, cmd, func(ctx context.Context, c *client) error {
@@ -54,7 +55,7 @@ func (p *program) toolList(ctx context.Context, cmd *cli.Command) error {
 			return err
 		}
 		if cmd.Bool("json") {
-			return p.printJSON(tools)
+			return p.PrintJSON(tools)
 		}
 		rows := [][]string{}
 		for _, raw := range tools {
@@ -64,7 +65,7 @@ func (p *program) toolList(ctx context.Context, cmd *cli.Command) error {
 			}
 			rows = append(rows, []string{t.Name, firstLine(t.Description)})
 		}
-		table(p.out, rows)
+		shell.Table(p.Out, rows)
 		return nil
 	})
 }
@@ -81,7 +82,7 @@ func firstLine(s string) string {
 func (p *program) toolCall(ctx context.Context, cmd *cli.Command) error {
 	name := cmd.Args().First()
 	if name == "" {
-		return usagef(cmd, "the name of the tool is missing")
+		return shell.Usagef(cmd, "the name of the tool is missing")
 	}
 	arguments, err := toolArguments(cmd, cmd.Args().Tail())
 	if err != nil {
@@ -93,7 +94,7 @@ func (p *program) toolCall(ctx context.Context, cmd *cli.Command) error {
 			return err
 		}
 		if cmd.Bool("json") {
-			return p.printJSON(json.RawMessage(raw))
+			return p.PrintJSON(json.RawMessage(raw))
 		}
 		return p.printResult(raw)
 	})
@@ -105,13 +106,13 @@ func toolArguments(cmd *cli.Command, given []string) ([]byte, error) {
 	for _, arg := range given {
 		if strings.HasPrefix(arg, "{") {
 			if err := json.Unmarshal([]byte(arg), &all); err != nil {
-				return nil, usagef(cmd, "%s is not a JSON object", arg)
+				return nil, shell.Usagef(cmd, "%s is not a JSON object", arg)
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			return nil, usagef(cmd, "argument %q is neither ARG=TEXT, ARG:=JSON nor a JSON object", arg)
+			return nil, shell.Usagef(cmd, "argument %q is neither ARG=TEXT, ARG:=JSON nor a JSON object", arg)
 		}
 		raw, isJSON := strings.CutSuffix(name, ":")
 		if !isJSON {
@@ -123,18 +124,11 @@ func toolArguments(cmd *cli.Command, given []string) ([]byte, error) {
 			continue
 		}
 		if !json.Valid([]byte(value)) {
-			return nil, usagef(cmd, "the value of %s is not JSON; for a text write %s=TEXT", raw, raw)
+			return nil, shell.Usagef(cmd, "the value of %s is not JSON; for a text write %s=TEXT", raw, raw)
 		}
 		all[raw] = json.RawMessage(value)
 	}
 	return json.Marshal(all)
-}
-
-func (p *program) printJSON(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // printResult prints the texts of a tool's result.
@@ -151,10 +145,10 @@ func (p *program) printResult(raw []byte) error {
 		if c.Type != "text" {
 			text = fmt.Sprintf("[%s %s%s; --json shows it]", c.Type, c.MimeType, c.URI)
 		}
-		if isTerminal(p.out) {
-			text = clean(text)
+		if shell.IsTerminal(p.Out) {
+			text = shell.Clean(text)
 		}
-		if _, err := fmt.Fprintln(p.out, text); err != nil {
+		if _, err := fmt.Fprintln(p.Out, text); err != nil {
 			return err
 		}
 	}
@@ -168,9 +162,9 @@ func (p *program) printResult(raw []byte) error {
 func (p *program) withGateway(ctx context.Context, cmd *cli.Command, use func(context.Context, *client) error) (err error) {
 	ctx, cancel := interruptible(ctx)
 	defer cancel()
-	log, address, key := p.quiet(), cmd.String("url"), secret.New(cmd.String("key"))
+	log, address, key := p.Quiet(), cmd.String("url"), secret.New(cmd.String("key"))
 	if address == "" {
-		c, err := p.load(p.source(cmd))
+		c, err := p.Load(p.Source(cmd))
 		if err != nil {
 			return err
 		}
@@ -209,8 +203,8 @@ func (p *program) withOwn(ctx context.Context, log *slog.Logger, c *config.Confi
 
 // progress shows what a tool says while it runs, where a person looks on.
 func (p *program) progress() func(mcpwire.Notification) {
-	f, ok := p.err.(*os.File)
-	if !ok || !isTerminal(f) {
+	f, ok := p.Err.(*os.File)
+	if !ok || !shell.IsTerminal(f) {
 		return func(mcpwire.Notification) {}
 	}
 	return func(n mcpwire.Notification) { showProgress(f, n) }
@@ -232,8 +226,8 @@ func showProgress(w io.Writer, n mcpwire.Notification) {
 		if params.Total > 0 {
 			done = fmt.Sprintf("%g of %g", params.Progress, params.Total)
 		}
-		fmt.Fprintf(w, "  %s %s\n", done, clean(params.Message))
+		fmt.Fprintf(w, "  %s %s\n", done, shell.Clean(params.Message))
 	case mcpwire.MethodMessage:
-		fmt.Fprintf(w, "  %s: %s\n", clean(params.Level), clean(string(params.Data)))
+		fmt.Fprintf(w, "  %s: %s\n", shell.Clean(params.Level), shell.Clean(string(params.Data)))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"drawbridge/cmd/drawbridge/shell"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -21,7 +22,7 @@ func (p *program) versionCommand() *cli.Command {
 }
 
 func (p *program) version(_ context.Context, cmd *cli.Command) error {
-	if _, err := args(cmd); err != nil {
+	if _, err := shell.Args(cmd); err != nil {
 		return err
 	}
 	var revisions []string
@@ -29,13 +30,13 @@ func (p *program) version(_ context.Context, cmd *cli.Command) error {
 		revisions = append(revisions, string(r))
 	}
 	if cmd.Bool("json") {
-		return json.NewEncoder(p.out).Encode(struct {
+		return json.NewEncoder(p.Out).Encode(struct {
 			Version   string   `json:"version"`
 			Go        string   `json:"go"`
 			Platform  string   `json:"platform"`
 			Revisions []string `json:"mcp"`
 		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, revisions})
 	}
-	_, err := fmt.Fprintf(p.out, "drawbridge %s\n%s %s/%s\nMCP %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(revisions, ", "))
+	_, err := fmt.Fprintf(p.Out, "drawbridge %s\n%s %s/%s\nMCP %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(revisions, ", "))
 	return err
 }

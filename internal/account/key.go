@@ -2,6 +2,8 @@ package account
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -17,7 +19,8 @@ type User struct {
 	Name         string
 	Role         Role
 	PasswordHash string // argon2id in PHC form; "" = cannot sign in with a password
-	Disabled     bool   // its keys are refused, its state kept
+	Profile      string // name of the profile that bounds whatever this user does; "" = none
+	Disabled     bool   // its keys and grants are refused, its state kept
 	Created      time.Time
 }
 
@@ -28,7 +31,10 @@ type Key struct {
 	Name     string // unique among a user's live keys
 	User     string // user id
 	Role     Role   // of the key; the user's own role caps it
-	Prefix   string // the first characters, to tell keys apart in lists
+	Profile  string // the only profile it may be used at, "" = any address
+	Rights   Rights
+	Networks []netip.Prefix // it may be used from; empty = from anywhere
+	Prefix   string         // the first characters, to tell keys apart in lists
 	Hash     [32]byte
 	Created  time.Time
 	Expires  time.Time
@@ -38,14 +44,17 @@ type Key struct {
 
 // KeyRequest is what a new key shall be.
 type KeyRequest struct {
-	Name    string
-	User    string
-	Role    Role
-	Expires time.Time // zero: never
+	Name     string
+	User     string
+	Role     Role
+	Profile  string // "": any address
+	Rights   Rights
+	Networks []netip.Prefix
+	Expires  time.Time // zero: never
 }
 
-// KeyUse tells when a key was last used.
-type KeyUse struct {
+// Use tells when a key or a grant was last used.
+type Use struct {
 	ID string
 	At time.Time
 }
@@ -67,11 +76,6 @@ func (k Key) Status(now time.Time) string {
 	return "live"
 }
 
-// Principal is the caller who brings this key.
-func (k Key) Principal() Principal {
-	return Principal{User: k.User, Credential: k.ID, Role: k.Role}
-}
-
 // Check says what is wrong with a request for a key, in words for whoever asked.
 func (r KeyRequest) Check(now time.Time) error {
 	if err := CheckName("key name", r.Name); err != nil {
@@ -83,7 +87,22 @@ func (r KeyRequest) Check(now time.Time) error {
 	if !r.Expires.IsZero() && !now.Before(r.Expires) {
 		return fmt.Errorf("the expiry %s is in the past: choose a later one", r.Expires.UTC().Format(time.RFC3339))
 	}
+	if r.Profile != "" {
+		if err := CheckProfileName(r.Profile); err != nil {
+			return err
+		}
+	}
+	if err := r.Rights.Check(); err != nil {
+		return err
+	}
 	return CheckUserID(r.User)
+}
+
+// FromNetwork tells whether an address is in one of some networks. One that is
+// unknown is in none.
+func FromNetwork(networks []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
 // Valid tells whether r is one of the roles.

@@ -23,17 +23,29 @@ type Principal struct {
 	Credential string // id of the key or grant, e.g. "key_7f3a"; "static" for GATEWAY_STATIC_API_KEY; "local" on stdio
 	Client     string // OAuth client id, or "" for a key
 	Role       Role
+	Profile    string  // of the address it came to, /mcp/<profile>; "" = /mcp
+	Access     *Access // what it may do with the catalogue; nil allows nothing
 }
 
-// Owner identifies the holder of sessions and sealed state: user and credential.
-func (p Principal) Owner() string { return p.User + "\x00" + p.Credential }
+// Owner identifies the holder of sessions and sealed state: user and credential,
+// and the profile, since what is begun under one must not go on under another.
+func (p Principal) Owner() string {
+	if p.Profile == "" {
+		return p.User + "\x00" + p.Credential
+	}
+	return p.User + "\x00" + p.Credential + "\x00" + p.Profile
+}
 
 // Local is the principal on stdio: whoever started the process.
-func Local() Principal { return Principal{User: "admin", Credential: "local", Role: RoleAdmin} }
+func Local() Principal {
+	return Principal{User: "admin", Credential: "local", Role: RoleAdmin, Access: Everything()}
+}
 
 // Gateway is the principal under which Drawbridge itself talks to backends, to
 // read their lists and watch for changes.
-func Gateway() Principal { return Principal{User: "", Credential: "gateway", Role: RoleMember} }
+func Gateway() Principal {
+	return Principal{User: "", Credential: "gateway", Role: RoleMember, Access: Everything()}
+}
 
 type principalKey struct{}
 

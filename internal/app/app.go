@@ -14,11 +14,15 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"drawbridge/internal/account"
+	"drawbridge/internal/admin"
+	"drawbridge/internal/admin/desk"
+	"drawbridge/internal/admin/pages"
 	"drawbridge/internal/audit"
 	"drawbridge/internal/auth"
 	"drawbridge/internal/config"
@@ -29,10 +33,12 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/gateway"
 	"drawbridge/internal/httpd"
+	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
 	"drawbridge/internal/secret"
 	"drawbridge/internal/status"
 	"drawbridge/internal/store"
+	"drawbridge/internal/web"
 )
 
 // Options are what a command decides, not the configuration.
@@ -50,9 +56,11 @@ type App struct {
 	store    *store.Store
 	auth     *auth.Verifier
 	audit    *audit.Recorder
+	keeper   *audit.Keeper
 	gateway  *gateway.Gateway
 	sessions *session.Table
 	server   *httpd.Server
+	answers  []route.Route // everything it answers to
 	first    store.First
 
 	mu       sync.Mutex // guards cfg, backends and stops; held during Reload
@@ -96,7 +104,9 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.auth, err = auth.New(a.part("auth"), a.store, auth.Config{Static: a.cfg.StaticKey}); err != nil {
+	if a.auth, err = auth.New(auth.Config{Static: a.cfg.StaticKey}, auth.Deps{
+		Log: a.part("auth"), Keys: a.store, Grants: a.store, Uses: a.store, Browsers: auth.NewSignIns(a.store, a.base),
+	}); err != nil {
 		return err
 	}
 	a.background("auth", a.auth.Run)
@@ -109,7 +119,12 @@ func (a *App) build(ctx context.Context) (err error) {
 		defer cancel()
 		return a.audit.Close(ctx)
 	})
-	a.gateway, err = gateway.New(gateway.Config{Version: a.opts.Version}, gateway.Deps{
+	if a.keeper, err = audit.NewKeeper(a.part("audit"), a.store, installation, a.cfg.Audit.Retention); err != nil {
+		return err
+	}
+	a.gateway, err = gateway.New(gateway.Config{
+		Version: a.opts.Version, Calls: a.cfg.Limits.Concurrency, UserCalls: a.cfg.Limits.UserConcurrency,
+	}, gateway.Deps{
 		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
 		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
 	})
@@ -124,10 +139,14 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.answers, err = a.routes(installation); err != nil {
+		return err
+	}
 	a.server, err = httpd.New(a.part("httpd"), a.auth, httpd.Config{
 		Listen: a.cfg.Listen, IssuerURL: a.cfg.IssuerURL,
-		AllowedHosts: a.cfg.AllowedHosts, AllowedOrigins: a.cfg.AllowedOrigins,
-	}, a.routes())
+		AllowedHosts: a.cfg.AllowedHosts, AllowedOrigins: a.cfg.AllowedOrigins, TrustedProxies: a.cfg.TrustedProxies,
+		AdminOnFunnel: a.cfg.Admin.Exposure == config.ExposurePublic, ClientRate: a.cfg.Limits.ClientRate,
+	}, a.answers)
 	return err
 }
 
@@ -143,11 +162,47 @@ func (a *App) background(name string, f func(ctx context.Context)) {
 func (a *App) part(name string) *slog.Logger { return a.log.With("component", name) }
 
 // routes is everything Drawbridge answers to.
-func (a *App) routes() []route.Route {
+func (a *App) routes(installation []byte) ([]route.Route, error) {
+	passwords, err := auth.NewPasswords(a.part("passwords"), a.store, a.audit)
+	if err != nil {
+		return nil, err
+	}
+	signIn, err := a.oauthRoutes(installation, passwords)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := a.adminRoutes(passwords)
+	if err != nil {
+		return nil, err
+	}
 	probes := &status.Handler{Source: a.gateway, Ready: a.ready, Version: a.opts.Version}
-	routes := streamable.New(a.part("streamable"), a.sessions, "/mcp").Routes()
-	routes = append(routes, sse.New(a.part("sse"), a.sessions.Dispatcher, "/sse").Routes()...)
-	return append(routes, probes.Routes()...)
+	return slices.Concat(
+		streamable.New(a.part("streamable"), a.sessions, oauth.DefaultResource).Routes(),
+		sse.New(a.part("sse"), a.sessions.Dispatcher, "/sse").Routes(),
+		probes.Routes(), signIn, admin, web.Routes(),
+	), nil
+}
+
+// adminRoutes are the pages and the API for admins.
+func (a *App) adminRoutes(passwords *auth.Passwords) ([]route.Route, error) {
+	d, err := desk.New(a.part("admin"), desk.Deps{
+		Users: a.store, Keys: a.store, Clients: a.store, Grants: a.store, Profiles: a.store, Audit: a.audit,
+		Hash: passwords.Hash, HTTPHosts: a.cfg.OAuth.HTTPRedirectHosts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	api, err := admin.New(a.part("admin"), d, a.store, a.opts.Version)
+	if err != nil {
+		return nil, err
+	}
+	forms, err := pages.New(a.part("pages"), pages.Deps{Desk: d, Backends: a.gateway, Base: a.base})
+	if err != nil {
+		return nil, err
+	}
+	board := &status.Dashboard{Log: a.part("dashboard"), Source: a.gateway, Guests: a.store,
+		Version: a.opts.Version, Started: time.Now(), Base: a.base}
+	return slices.Concat(api.Routes(), forms.Routes(), board.Routes()), nil
 }
 
 // ready is nil while this process can serve.
@@ -170,6 +225,8 @@ func (a *App) Start(ctx context.Context) error {
 	a.stops.add("listener", func(ctx context.Context) error { return a.server.Shutdown(ctx, a.cut) })
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
 	a.background("memory", a.tidy)
+	a.background("purge", a.purge)
+	a.background("retention", a.keeper.Run)
 	// Whoever tries the printed line at once shall find what it calls.
 	settle, cancel := context.WithTimeout(ctx, settleTime)
 	a.gateway.AwaitBuiltIn(settle)
@@ -275,6 +332,9 @@ func (a *App) Addr() net.Addr { return a.server.Addr() }
 
 // URL is the address of the MCP endpoint for clients.
 func (a *App) URL() string { return a.server.Base() + "/mcp" }
+
+// Routes are everything that this Drawbridge answers to, each with its policy.
+func (a *App) Routes() []route.Route { return slices.Clone(a.answers) }
 
 // Gateway is the merged view of the backends.
 func (a *App) Gateway() *gateway.Gateway { return a.gateway }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/builtin"
 	"drawbridge/internal/config"
@@ -162,7 +163,21 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 		Name: b.Name, Transport: transport, Shared: b.Shared, Timeout: timeout, Concurrency: b.Concurrency,
 	}, dial, a.gateway)
 	return &running{name: b.Name, settings: b, backend: sup,
-		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools}}, nil
+		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools,
+			Trusted: b.TrustAnnotations, Tiers: tiers(b)}}, nil
+}
+
+// tiers are an operator's own words about what a backend's tools may do.
+func tiers(b config.Backend) (rules []gateway.TierRule) {
+	for _, one := range []struct {
+		tier     account.Tier
+		patterns []string
+	}{{account.TierRead, b.ReadTools}, {account.TierWrite, b.WriteTools}, {account.TierDestroy, b.DestructiveTools}} {
+		for _, p := range one.patterns {
+			rules = append(rules, gateway.TierRule{Pattern: p, Tier: one.tier})
+		}
+	}
+	return rules
 }
 
 // builtIn builds a server that is compiled in.
@@ -181,5 +196,5 @@ func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
 		prefix = *s.Prefix
 	}
 	return &running{name: e.Name, settings: s, backend: sup, close: srv.Close,
-		member: gateway.Member{Backend: sup, Prefix: prefix}}, nil
+		member: gateway.Member{Backend: sup, Prefix: prefix, Trusted: true}}, nil
 }

@@ -29,6 +29,7 @@ type memory struct {
 	chains []*chain
 	before error // fail and write nothing
 	after  error // write, and fail all the same
+	cut    error // fail to remove rows
 	gate   chan struct{}
 }
 
@@ -119,6 +120,11 @@ func (m *memory) AuditCut(_ context.Context, id string, before time.Time) (seq i
 }
 
 func (m *memory) CutAudit(_ context.Context, id string, base account.ChainEnd) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cut != nil {
+		return 0, m.cut
+	}
 	c := m.find(id)
 	n := base.Seq - c.Base.Seq
 	c.rows, c.Base = c.rows[n:], base
@@ -130,6 +136,13 @@ func (m *memory) set(before, after error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.before, m.after = before, after
+}
+
+// cutFails changes whether rows can be removed.
+func (m *memory) cutFails(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cut = err
 }
 
 // targets are the targets of all rows, with their outcome unless it is ok.

@@ -1,6 +1,9 @@
 package audit
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // ring holds the records that wait for the writer. All memory is allocated at
 // the start, and the writer is woken once per batch, not per record.
@@ -42,7 +45,9 @@ func (r *ring) push(record *Record) bool {
 func (r *ring) drain(dst []Record, max int) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range min(r.count, max) {
+	n := min(r.count, max)
+	dst = slices.Grow(dst, n)
+	for range n {
 		dst = append(dst, r.slots[r.first])
 		r.slots[r.first] = Record{} // let go of its strings
 		r.first = (r.first + 1) % len(r.slots)

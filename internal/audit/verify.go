@@ -134,6 +134,9 @@ func Retain(ctx context.Context, archive Archive, installation []byte, before ti
 		return 0, fmt.Errorf("retain audit log: %w", err)
 	}
 	for _, c := range chains {
+		if c.Base.Seq == c.Head.Seq {
+			continue // nothing is left of it
+		}
 		seq, hash, err := archive.AuditCut(ctx, c.ID, before)
 		if err != nil {
 			return removed, fmt.Errorf("retain audit log: %w", err)

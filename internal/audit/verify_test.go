@@ -89,6 +89,7 @@ func TestVerify(t *testing.T) {
 		"digest altered":     {"UPDATE audit SET entry = json_set(entry, '$.digest', '00112233445566778899aabbccddeeff') WHERE seq = 9 AND " + first, "9: the row was altered"},
 		"texts moved":        {"UPDATE audit SET entry = json_set(entry, '$.backend', 'bt', '$.target', 'ool') WHERE seq = 9 AND " + first, "9: the row was altered"},
 		"hash altered":       {"UPDATE audit SET hash = zeroblob(32) WHERE seq = 9 AND " + first, "9: the row was altered"},
+		"made unreadable":    {"UPDATE audit SET entry = '{' WHERE seq = 9 AND " + first, "9: the row was altered"},
 		"row removed":        {"DELETE FROM audit WHERE seq = 7 AND " + first, "7: 1 rows are missing from here on"},
 		"first row removed":  {"DELETE FROM audit WHERE seq = 1 AND " + first, "1: 1 rows are missing from here on"},
 		"last rows removed":  {"DELETE FROM audit WHERE seq > 17 AND " + first, "18: 3 rows are missing at the end"},

@@ -16,6 +16,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/auth"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/oauth"
 	"drawbridge/internal/secret"
 	"drawbridge/internal/store"
 	"drawbridge/internal/store/storetest"
@@ -25,24 +26,73 @@ const static = "static-key-of-at-least-32-characters"
 
 // fakeKeys is a store with state that can be down.
 type fakeKeys struct {
-	mu      sync.Mutex // guards the rest
-	version uint64
-	keys    map[string]account.Key
-	loads   int
-	down    error // of LiveKeys
-	blind   error // of KeysVersion
-	touches [][]account.KeyUse
-	broken  error // of TouchKeys
+	mu       sync.Mutex // guards the rest
+	version  uint64
+	keys     map[string]account.Key
+	bound    map[string]string // users' profiles
+	profiles []account.Profile
+	tokens   map[[32]byte]account.LiveToken
+	loads    int
+	lookups  int   // of tokens
+	down     error // of LiveKeys
+	blind    error // of KeysVersion
+	touches  [][]account.Use
+	broken   error // of TouchKeys
 }
 
-func (f *fakeKeys) LiveKeys(context.Context) (keys []account.Key, err error) {
+func (f *fakeKeys) LiveKeys(context.Context) (keys []account.LiveKey, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loads++
 	for _, k := range f.keys {
-		keys = append(keys, k)
+		keys = append(keys, account.LiveKey{Key: k, UserProfile: f.bound[k.User]})
 	}
 	return keys, f.down
+}
+
+func (f *fakeKeys) Profiles(context.Context) (profiles []account.Profile, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.profiles, f.down
+}
+
+func (f *fakeKeys) LiveToken(_ context.Context, hash [32]byte) (account.LiveToken, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookups++
+	if f.down != nil {
+		return account.LiveToken{}, f.down
+	}
+	if t, ok := f.tokens[hash]; ok {
+		return t, nil
+	}
+	return account.LiveToken{}, fault.New(fault.NotFound, "no such token")
+}
+
+func (f *fakeKeys) LiveGrant(_ context.Context, id string) (account.LiveToken, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down != nil {
+		return account.LiveToken{}, f.down
+	}
+	for _, t := range f.tokens {
+		if t.Grant.ID == id {
+			t.Expires = time.Time{}
+			return t, nil
+		}
+	}
+	return account.LiveToken{}, fault.New(fault.NotFound, "no such grant")
+}
+
+func (f *fakeKeys) TouchGrants(ctx context.Context, uses []account.Use) error {
+	return f.TouchKeys(ctx, uses)
+}
+
+// nobody is signed in with a browser.
+type nobody struct{}
+
+func (nobody) Authenticate(*http.Request) (account.Principal, error) {
+	return account.Principal{}, auth.ErrNoCredential
 }
 
 func (f *fakeKeys) KeysVersion() (uint64, error) {
@@ -51,7 +101,7 @@ func (f *fakeKeys) KeysVersion() (uint64, error) {
 	return f.version, f.blind
 }
 
-func (f *fakeKeys) TouchKeys(_ context.Context, uses []account.KeyUse) error {
+func (f *fakeKeys) TouchKeys(_ context.Context, uses []account.Use) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touches = append(f.touches, uses)
@@ -71,7 +121,7 @@ func (f *fakeKeys) set(alter func()) {
 // add makes a live key of a user and returns its value.
 func (f *fakeKeys) add(id, user string, alter ...func(*account.Key)) string {
 	value, hash := secret.NewToken(secret.PrefixKey)
-	key := account.Key{ID: id, User: user, Role: account.RoleMember, Hash: hash}
+	key := account.Key{ID: id, User: user, Role: account.RoleMember, Hash: hash, Rights: account.FullRights()}
 	for _, a := range alter {
 		a(&key)
 	}
@@ -79,11 +129,38 @@ func (f *fakeKeys) add(id, user string, alter ...func(*account.Key)) string {
 	return value.Reveal()
 }
 
-func newFake() *fakeKeys { return &fakeKeys{keys: map[string]account.Key{}} }
+// grant makes a live access token and returns its value.
+func (f *fakeKeys) grant(id, user, resource string, alter ...func(*account.LiveToken)) string {
+	value, hash := secret.NewToken(oauth.PrefixAccess)
+	token := account.LiveToken{
+		Grant:   account.Grant{ID: id, User: user, Client: "dcr_x", Resource: resource, Rights: account.ReadRights(), Role: account.RoleMember},
+		Expires: time.Now().Add(time.Hour),
+	}
+	for _, a := range alter {
+		a(&token)
+	}
+	f.set(func() { f.tokens[hash] = token }) // issuing is no change of what is there
+	return value.Reveal()
+}
 
-func newVerifier(t testing.TB, keys auth.Keys) *auth.Verifier {
+func newFake() *fakeKeys {
+	return &fakeKeys{keys: map[string]account.Key{}, tokens: map[[32]byte]account.LiveToken{}, bound: map[string]string{}}
+}
+
+// backing is all that the verifier needs of a store.
+type backing interface {
+	auth.Keys
+	auth.Grants
+	auth.Uses
+}
+
+func deps(s backing) auth.Deps {
+	return auth.Deps{Log: slog.New(slog.DiscardHandler), Keys: s, Grants: s, Uses: s, Browsers: nobody{}}
+}
+
+func newVerifier(t testing.TB, keys backing) *auth.Verifier {
 	t.Helper()
-	v, err := auth.New(slog.New(slog.DiscardHandler), keys, auth.Config{Static: secret.New(static)})
+	v, err := auth.New(auth.Config{Static: secret.New(static)}, deps(keys))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +234,11 @@ func TestAuthenticate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := v.Authenticate(request(t, c.headers...))
+			got, err := v.Authenticate(request(t, c.headers...), "/mcp")
+			if err == nil && !got.Access.All() {
+				t.Error("a key with full rights may not do everything")
+			}
+			got.Access = nil
 			if got != c.want || !errors.Is(err, c.err) {
 				t.Errorf("got %+v, %v; want %+v, %v", got, err, c.want, c.err)
 			}
@@ -178,18 +259,18 @@ func TestNew_refusesWeakStaticKeys(t *testing.T) {
 		"not ASCII": strings.Repeat("ä", 32),
 		"too long":  strings.Repeat("x", 513),
 	} {
-		_, err := auth.New(slog.New(slog.DiscardHandler), newFake(), auth.Config{Static: secret.New(key)})
+		_, err := auth.New(auth.Config{Static: secret.New(key)}, deps(newFake()))
 		if fault.CodeOf(err) != fault.Invalid || strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// Without one, the empty token is still nobody's.
-	v, err := auth.New(slog.New(slog.DiscardHandler), newFake(), auth.Config{})
+	v, err := auth.New(auth.Config{}, deps(newFake()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range []string{"Bearer ", "Bearer x"} {
-		if p, err := v.Authenticate(request(t, h)); err == nil {
+		if p, err := v.Authenticate(request(t, h), "/mcp"); err == nil {
 			t.Errorf("%q is %+v", h, p)
 		}
 	}
@@ -203,7 +284,7 @@ func TestAuthenticate_storeDown(t *testing.T) {
 		v := newVerifier(t, keys)
 		check := func(when string, want fault.Code) {
 			t.Helper()
-			p, err := v.Authenticate(request(t, "Bearer "+good))
+			p, err := v.Authenticate(request(t, "Bearer "+good), "/mcp")
 			if want == "" {
 				if err != nil || p.User != "anna" {
 					t.Errorf("%s: %+v %v", when, p, err)
@@ -216,10 +297,10 @@ func TestAuthenticate_storeDown(t *testing.T) {
 			if fault.PublicOf(err) == "" || strings.Contains(fault.PublicOf(err), "canary") {
 				t.Errorf("%s: public text %q", when, fault.PublicOf(err))
 			}
-			if _, err := v.Authenticate(request(t, "Bearer "+static)); err != nil {
+			if _, err := v.Authenticate(request(t, "Bearer "+static), "/mcp"); err != nil {
 				t.Errorf("%s: the static key needs no store: %v", when, err)
 			}
-			if _, err := v.Authenticate(request(t)); !errors.Is(err, auth.ErrNoCredential) {
+			if _, err := v.Authenticate(request(t), "/mcp"); !errors.Is(err, auth.ErrNoCredential) {
 				t.Errorf("%s: no header: %v", when, err)
 			}
 		}
@@ -246,7 +327,7 @@ func TestAuthenticate_manyWaitForOneTry(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := v.Authenticate(request(t, "Bearer "+good)); err != nil {
+			if _, err := v.Authenticate(request(t, "Bearer "+good), "/mcp"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -263,7 +344,7 @@ func TestAuthenticate_expiresWhileInUse(t *testing.T) {
 		keys := newFake()
 		good := keys.add("key_good", "anna", func(k *account.Key) { k.Expires = time.Now().Add(time.Hour) })
 		v := newVerifier(t, keys)
-		p, err := v.Authenticate(request(t, "Bearer "+good))
+		p, err := v.Authenticate(request(t, "Bearer "+good), "/mcp")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +353,7 @@ func TestAuthenticate_expiresWhileInUse(t *testing.T) {
 			t.Errorf("just before: %v", err)
 		}
 		time.Sleep(time.Nanosecond)
-		if _, err := v.Authenticate(request(t, "Bearer "+good)); !errors.Is(err, auth.ErrUnknown) {
+		if _, err := v.Authenticate(request(t, "Bearer "+good), "/mcp"); !errors.Is(err, auth.ErrUnknown) {
 			t.Errorf("at its expiry: %v", err)
 		}
 		if err := v.Recheck(t.Context(), p); !errors.Is(err, auth.ErrUnknown) {
@@ -285,12 +366,13 @@ func TestRecheck(t *testing.T) {
 	t.Parallel()
 	keys := newFake()
 	good := keys.add("key_good", "anna")
+	keys.add("key_read", "anna", func(k *account.Key) { k.Rights = account.ReadRights() })
 	v := newVerifier(t, keys)
-	p, err := v.Authenticate(request(t, "Bearer "+good))
+	p, err := v.Authenticate(request(t, "Bearer "+good), "/mcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := v.Authenticate(request(t, "Bearer "+static))
+	root, err := v.Authenticate(request(t, "Bearer "+static), "/mcp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,15 +381,23 @@ func TestRecheck(t *testing.T) {
 	}
 	for what, other := range map[string]account.Principal{
 		"nobody":          {},
-		"another user":    {User: "ben", Credential: "key_good", Role: account.RoleMember},
-		"a higher role":   {User: "anna", Credential: "key_good", Role: account.RoleAdmin},
-		"not quite root":  {User: "anna", Credential: "static", Role: account.RoleAdmin},
+		"another user":    {User: "ben", Credential: "key_good", Role: account.RoleMember, Access: account.Everything()},
+		"a higher role":   {User: "anna", Credential: "key_good", Role: account.RoleAdmin, Access: account.Everything()},
+		"no access":       {User: "anna", Credential: "key_good", Role: account.RoleMember},
+		"wider access":    {User: "anna", Credential: "key_read", Role: account.RoleMember, Access: account.Everything()},
+		"another profile": {User: "anna", Credential: "key_good", Role: account.RoleMember, Access: account.Everything(), Profile: "office"},
+		"not quite root":  {User: "anna", Credential: "static", Role: account.RoleAdmin, Access: account.Everything()},
 		"the stdio user":  account.Local(),
 		"unknown account": {User: "x", Credential: "key_x", Role: account.RoleMember},
 	} {
 		if err := v.Recheck(t.Context(), other); !errors.Is(err, auth.ErrUnknown) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	narrow := p
+	narrow.Access = account.NewAccess(account.ReadRights())
+	if err := v.Recheck(t.Context(), narrow); err != nil {
+		t.Errorf("whoever has less than it may: %v", err)
 	}
 	keys.change(func() { delete(keys.keys, "key_good") })
 	if err := v.Recheck(t.Context(), p); !errors.Is(err, auth.ErrUnknown) {
@@ -327,7 +417,7 @@ func TestRun_writesLastUsesInBatches(t *testing.T) {
 		go func() { defer close(done); v.Run(ctx) }() // ends with stop, awaited below
 		use := func(token string) {
 			t.Helper()
-			if _, err := v.Authenticate(request(t, "Bearer "+token)); err != nil {
+			if _, err := v.Authenticate(request(t, "Bearer "+token), "/mcp"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -380,7 +470,7 @@ func TestVerifier_withStore(t *testing.T) {
 		serve, cli := storetest.Open(t, cfg), storetest.Open(t, cfg)
 		v := newVerifier(t, serve)
 		for _, by := range []*store.Store{serve, cli} {
-			key, value, err := by.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember})
+			key, value, err := by.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember, Rights: account.FullRights()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -389,7 +479,7 @@ func TestVerifier_withStore(t *testing.T) {
 				changes := serve.Changes(t.Context())
 				deadline := time.After(limit)
 				for {
-					_, err := v.Authenticate(request(t, "Bearer "+value.Reveal()))
+					_, err := v.Authenticate(request(t, "Bearer "+value.Reveal()), "/mcp")
 					if (err == nil) == accepted {
 						return
 					}
@@ -417,7 +507,7 @@ func TestAuthenticate_allocatesNothing(t *testing.T) {
 	v := newVerifier(t, keys)
 	r := request(t, "Bearer "+keys.add("key_good", "anna"))
 	if n := testing.AllocsPerRun(1000, func() {
-		if _, err := v.Authenticate(r); err != nil {
+		if _, err := v.Authenticate(r, "/mcp"); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 0 {
@@ -431,7 +521,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	r := request(b, "Bearer "+keys.add("key_good", "anna"))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := v.Authenticate(r); err != nil {
+		if _, err := v.Authenticate(r, "/mcp"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -39,13 +39,13 @@ func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpw
 			info = caller.Info
 		}
 	}
-	meta := []mcpwire.MetaMember{
-		{Key: mcpwire.MetaVersion, Raw: mcpwire.AppendString(nil, string(to))},
-		{Key: mcpwire.MetaClientInfo, Raw: info},
+	meta := append(make([]mcpwire.MetaMember, 0, 4),
+		mcpwire.MetaMember{Key: mcpwire.MetaVersion, Raw: mcpwire.AppendString(nil, string(to))},
+		mcpwire.MetaMember{Key: mcpwire.MetaClientInfo, Raw: info},
 		// A question of a modern backend cannot reach a legacy client in this
 		// version, so none is declared and the backend does without.
-		{Key: mcpwire.MetaCapabilities, Raw: mcpwire.EncodeCapabilities(can, to)},
-	}
+		mcpwire.MetaMember{Key: mcpwire.MetaCapabilities, Raw: mcpwire.EncodeCapabilities(can, to)},
+	)
 	if level != "" {
 		meta = append(meta, mcpwire.MetaMember{Key: mcpwire.MetaLogLevel, Raw: mcpwire.AppendString(nil, level)})
 	}

@@ -76,6 +76,20 @@ type Backend struct {
 	// DisabledTools are tools that are not offered, by the backend's own names.
 	DisabledTools []string `json:"disabled_tools" alias:"disabledTools"`
 
+	// TrustAnnotations believes what the backend says of its tools: that one only
+	// reads. Left out, such a tool counts as one that changes things.
+	TrustAnnotations bool `json:"trust_annotations" default:"false"`
+
+	// ReadTools are tools that only look, whatever the backend says of them: its own
+	// names, with * and ?. They win over the two lists below.
+	ReadTools []string `json:"read_tools"`
+
+	// WriteTools are tools that change things, in the same form.
+	WriteTools []string `json:"write_tools"`
+
+	// DestructiveTools are tools that destroy, or cannot be taken back.
+	DestructiveTools []string `json:"destructive_tools"`
+
 	// Origin says where the backend was defined: LayerFile, LayerEnv or LayerStore.
 	// Only those of the store can be changed in the admin pages.
 	Origin Layer `json:"-"`

@@ -5,9 +5,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"drawbridge/internal/auth"
 	"drawbridge/internal/config/tree"
@@ -21,6 +23,7 @@ var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 func (l *loader) check(c *Config) {
 	l.checkListen(c.Listen)
 	l.checkIssuer(c)
+	l.checkOAuth(c)
 	l.checkStore(c)
 	if k := c.StaticKey.Reveal(); k != "" && len(k) < auth.MinStatic {
 		l.bad("static_key", "has %d characters, at least %d are needed; make one with: openssl rand -hex 32", len(k), auth.MinStatic)
@@ -28,10 +31,7 @@ func (l *loader) check(c *Config) {
 		l.bad("static_key", "holds a space or line break, which no client can send; make one with: openssl rand -hex 32")
 	}
 	for i, h := range c.AllowedHosts {
-		c.AllowedHosts[i] = strings.ToLower(h)
-		if u, err := url.Parse("http://" + h); err != nil || u.Hostname() == "" || u.Path != "" || u.Port() != "" || strings.ContainsAny(h, "*@?#") {
-			l.bad("allowed_hosts", "%q is no host name; write it without scheme, port and path, such as mcp.example.com", h)
-		}
+		c.AllowedHosts[i] = l.hostName("allowed_hosts", h)
 	}
 	for i, o := range c.AllowedOrigins {
 		c.AllowedOrigins[i] = strings.ToLower(strings.TrimSuffix(o, "/"))
@@ -42,12 +42,48 @@ func (l *loader) check(c *Config) {
 	l.checkLimits(c)
 }
 
+// minPassword is the least length of a password that a person has chosen.
+const minPassword = 12
+
+// examples are passwords that stand in guides, and so in every attacker's list.
+var examples = []string{"changeme", "change-me", "change_me", "password", "drawbridge", "secret", "example"}
+
+// checkOAuth refuses what would leave the door ajar (security A22).
+func (l *loader) checkOAuth(c *Config) {
+	if p := c.OAuth.Password.Reveal(); p != "" {
+		plain := strings.ToLower(strings.Trim(p, "0123456789!.-_ "))
+		if utf8.RuneCountInString(p) < minPassword {
+			l.bad("oauth.password", "has fewer than %d characters; take a longer one", minPassword)
+		} else if slices.Contains(examples, plain) || strings.Count(p, p[:1]) == len(p) {
+			l.bad("oauth.password", "is one that everybody tries first; take another")
+		}
+	}
+	for i, h := range c.OAuth.HTTPRedirectHosts {
+		c.OAuth.HTTPRedirectHosts[i] = l.hostName("oauth.http_redirect_hosts", h)
+	}
+	for i, h := range c.OAuth.ClientDocumentHosts {
+		c.OAuth.ClientDocumentHosts[i] = l.hostName("oauth.client_document_hosts", h)
+	}
+	if c.OAuth.ClientDocuments == "allowlist" && len(c.OAuth.ClientDocumentHosts) == 0 {
+		l.bad("oauth.client_documents", "is allowlist, and client_document_hosts names nobody; name the hosts, or write off")
+	}
+}
+
+// hostName checks a bare host name and gives it in lower case.
+func (l *loader) hostName(path, h string) string {
+	if u, err := url.Parse("http://" + h); err != nil || u.Hostname() == "" || u.Path != "" || u.Port() != "" || strings.ContainsAny(h, "*@?#") {
+		l.bad(path, "%q is no host name; write it without scheme, port and path, such as mcp.example.com", h)
+	}
+	return strings.ToLower(h)
+}
+
 func (l *loader) checkLimits(c *Config) {
 	for key, v := range map[string]int64{
 		"oauth.access_token_ttl": int64(c.OAuth.AccessTokenTTL), "oauth.refresh_token_ttl": int64(c.OAuth.RefreshTokenTTL),
 		"limits.request_body": int64(c.Limits.RequestBody), "limits.answer_event": int64(c.Limits.AnswerEvent),
 		"limits.sessions": int64(c.Limits.Sessions), "limits.ring_bytes": int64(c.Limits.RingBytes),
-		"limits.concurrency": int64(c.Limits.Concurrency), "limits.call_timeout": int64(c.Limits.CallTimeout),
+		"limits.concurrency": int64(c.Limits.Concurrency), "limits.user_concurrency": int64(c.Limits.UserConcurrency),
+		"limits.client_rate": int64(c.Limits.ClientRate), "audit.retention": int64(c.Audit.Retention), "limits.call_timeout": int64(c.Limits.CallTimeout),
 	} {
 		if v <= 0 && !l.failed(key) {
 			l.bad(key, "must be more than nothing; leave it out for the default")
@@ -114,6 +150,10 @@ func (l *loader) checkIssuer(c *Config) {
 		return
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		if !c.OAuth.AllowHTTPIssuer {
+			l.bad("issuer_url", "is plain http beyond this machine; use https, or set oauth.allow_http_issuer if nobody else can listen on the network")
+			return
+		}
 		l.d.Notef(l.placeOf("issuer_url"), "issuer_url", "is plain http: passwords and tokens cross the network readably; use https where others can listen")
 	}
 	c.IssuerURL = u.Scheme + "://" + strings.ToLower(u.Host)

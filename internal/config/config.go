@@ -64,8 +64,8 @@ type Config struct {
 	AllowedOrigins []string `json:"allowed_origins" env:"DRAWBRIDGE_ALLOWED_ORIGINS"`
 
 	// TrustedProxies are addresses or networks of reverse proxies whose
-	// X-Forwarded headers are believed, such as 172.16.0.0/12. Nothing asks for
-	// those headers yet.
+	// X-Forwarded-For and X-Forwarded-Proto are believed, such as 172.16.0.0/12.
+	// Without it, limits count all who come through a proxy as one.
 	TrustedProxies []netip.Prefix `json:"trusted_proxies" env:"DRAWBRIDGE_TRUSTED_PROXIES"`
 
 	// Limits bound what callers and backends may use.
@@ -76,6 +76,9 @@ type Config struct {
 
 	// Admin holds the settings of administration.
 	Admin Admin `json:"admin"`
+
+	// Audit holds the settings of the audit log.
+	Audit Audit `json:"audit"`
 
 	// Backends are the MCP servers behind the door, by name. mcpServers is another
 	// word for the same block.
@@ -93,18 +96,45 @@ type Config struct {
 
 // OAuth holds the settings of signing in.
 type OAuth struct {
-	// Password is the password of the user admin. While it is set here, it is
-	// applied at every start; left out, the first start makes one and shows it once.
+	// Password is the password of the user admin, of 12 characters or more. While it
+	// is set here, it is applied at every start; left out, the first start makes one
+	// and shows it once.
 	Password secret.String `json:"password" env:"OAUTH_PASSWORD"`
 
 	// AccessTokenTTL is how long an access token lives. A bare number is seconds.
-	// There are no access tokens yet.
 	AccessTokenTTL time.Duration `json:"access_token_ttl" env:"OAUTH_ACCESS_TOKEN_TTL" default:"3600"`
 
-	// RefreshTokenTTL is how long a refresh token lives after its last use. There
-	// are none yet.
+	// RefreshTokenTTL is how long a refresh token lives after its last use, at most
+	// 180 days after consent.
 	RefreshTokenTTL time.Duration `json:"refresh_token_ttl" env:"OAUTH_REFRESH_TOKEN_TTL" default:"2592000"`
+
+	// AllowHTTPIssuer lets an issuer_url be plain http although it is not on this
+	// machine: passwords and tokens then cross the network readably.
+	AllowHTTPIssuer bool `json:"allow_http_issuer" env:"OAUTH_ALLOW_HTTP_ISSUER" default:"false"`
+
+	// HTTPRedirectHosts are hosts to which clients may have their users sent back by
+	// plain http, such as an Open WebUI in the LAN.
+	HTTPRedirectHosts []string `json:"http_redirect_hosts" env:"OAUTH_ALLOW_HTTP_REDIRECT_HOSTS"`
+
+	// Registration lets clients register themselves (RFC 7591). claude.ai, Open WebUI
+	// and others need it where they have no client document.
+	Registration bool `json:"registration" env:"OAUTH_REGISTRATION" default:"true"`
+
+	// ClientDocuments says whose client documents are read: any host's, only those of
+	// known clients, only those of client_document_hosts, or none (off).
+	ClientDocuments string `json:"client_documents" env:"OAUTH_CLIENT_DOCUMENTS" default:"any" enum:"any,known,allowlist,off"`
+
+	// ClientDocumentHosts are the hosts that client_documents: allowlist allows.
+	ClientDocumentHosts []string `json:"client_document_hosts" env:"OAUTH_CLIENT_DOCUMENT_HOSTS"`
 }
+
+// DocumentsOff is the value of OAuth.ClientDocuments with which none are read. The
+// others are those of clientdoc.Trust.
+const DocumentsOff = "off"
+
+// ExposurePublic is the value of Admin.Exposure that lets Funnel reach the admin
+// pages.
+const ExposurePublic = "public"
 
 // Limits bound what callers and backends may use. Sizes take units: 8MiB.
 type Limits struct {
@@ -121,9 +151,15 @@ type Limits struct {
 	// with Last-Event-ID; of a session's finished calls together, four times as much.
 	RingBytes Bytes `json:"ring_bytes" env:"DRAWBRIDGE_LIMITS_RING_BYTES" default:"1MiB"`
 
-	// Concurrency is how many calls may run at once. It is not enforced yet; the
-	// concurrency of each backend is.
+	// Concurrency is how many calls may run at once, of everybody together.
 	Concurrency int `json:"concurrency" env:"DRAWBRIDGE_LIMITS_CONCURRENCY" default:"500"`
+
+	// UserConcurrency is how many calls of one user may run at once.
+	UserConcurrency int `json:"user_concurrency" env:"DRAWBRIDGE_LIMITS_USER_CONCURRENCY" default:"250"`
+
+	// ClientRate is how many requests a second one signed-in client may send, twice
+	// as many for a moment. API keys have no such limit.
+	ClientRate int `json:"client_rate" env:"DRAWBRIDGE_LIMITS_CLIENT_RATE" default:"60"`
 
 	// CallTimeout is how long a call may take, the time not counted for which a
 	// person is asked. claude.ai gives up after 300 seconds.
@@ -144,8 +180,18 @@ type Log struct {
 type Admin struct {
 	// AllowCommands lets admins add backends that run a command through the admin
 	// pages and API. Off, such backends come from the file or this machine only.
-	// There are no admin pages yet.
 	AllowCommands bool `json:"allow_commands" env:"DRAWBRIDGE_ADMIN_ALLOW_COMMANDS" default:"false"`
+
+	// Exposure says who may reach the admin pages and API: private, everybody but
+	// those who come through Tailscale Funnel; or public. Signing in is needed either
+	// way.
+	Exposure string `json:"exposure" env:"DRAWBRIDGE_ADMIN_EXPOSURE" default:"private" enum:"private,public"`
+}
+
+// Audit holds the settings of the audit log.
+type Audit struct {
+	// Retention is how long rows are kept.
+	Retention time.Duration `json:"retention" env:"DRAWBRIDGE_AUDIT_RETENTION" default:"2160h"`
 }
 
 // File is the configuration file that was read, or "".

@@ -122,10 +122,12 @@ func TestLoad_nothing(t *testing.T) {
 	c := load(t, config.Source{})
 	want := config.Config{
 		Listen: "127.0.0.1:4444", StateDir: "/home/someone/.local/state/drawbridge",
-		OAuth: config.OAuth{AccessTokenTTL: time.Hour, RefreshTokenTTL: 30 * 24 * time.Hour},
+		OAuth: config.OAuth{AccessTokenTTL: time.Hour, RefreshTokenTTL: 30 * 24 * time.Hour, Registration: true, ClientDocuments: "any"},
 		Limits: config.Limits{RequestBody: 8 << 20, AnswerEvent: 64 << 20, Sessions: 10000, RingBytes: 1 << 20,
-			Concurrency: 500, CallTimeout: 2 * time.Minute},
-		Log: config.Log{Level: "info", Format: "auto"},
+			Concurrency: 500, UserConcurrency: 250, ClientRate: 60, CallTimeout: 2 * time.Minute},
+		Log:   config.Log{Level: "info", Format: "auto"},
+		Admin: config.Admin{Exposure: "private"},
+		Audit: config.Audit{Retention: 90 * 24 * time.Hour},
 	}
 	if diff := cmp.Diff(want, *c, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Config{}, "Servers"),
 		cmp.Comparer(sameSecret)); diff != "" {
@@ -396,6 +398,37 @@ servers: {erpnext: {url: "https://x?CANARY", api_key: CANARY}}
 	said = says(config.Source{Dir: dir, File: "c.yaml", Environ: []string{"HOME=/", "DATABASE_URL=postgres://u:" + canary + "@h/d"}})
 	if said["dump"] == "" || strings.Contains(said["dump"], canary) {
 		t.Errorf("dump:\n%s%s", said["dump"], said["faults"])
+	}
+}
+
+// Threat A22: what would leave the door ajar stops the start, in words that do not
+// repeat the secret.
+func TestA22_weakStart(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]string{
+		"OAUTH_PASSWORD=short":                     "fewer than 12",
+		"OAUTH_PASSWORD=eleven char":               "fewer than 12",
+		"OAUTH_PASSWORD=changeme12345":             "tries first",
+		"OAUTH_PASSWORD=Drawbridge-2026":           "tries first",
+		"OAUTH_PASSWORD=aaaaaaaaaaaaaaaa":          "tries first",
+		"OAUTH_PASSWORD=twelve chars":              "",
+		"OAUTH_ISSUER_URL=http://gate.example":     "plain http",
+		"OAUTH_ISSUER_URL=http://192.168.1.2:4444": "plain http",
+		"OAUTH_ISSUER_URL=http://localhost:4444":   "",
+		"OAUTH_ISSUER_URL=http://127.0.0.1":        "",
+		"OAUTH_ISSUER_URL=https://gate.example":    "",
+		"OAUTH_ISSUER_URL=https://gate.example/x":  "scheme and host alone",
+		"OAUTH_CLIENT_DOCUMENTS=allowlist":         "names nobody",
+		"OAUTH_ALLOW_HTTP_REDIRECT_HOSTS=a:1":      "no host name",
+		"GATEWAY_STATIC_API_KEY=short":             "at least 32",
+	} {
+		_, _, err := config.Load(config.Source{Dir: t.TempDir(), Environ: []string{"HOME=/", env}})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", env, err, want)
+		}
+		if name, value, _ := strings.Cut(env, "="); err != nil && strings.HasSuffix(name, "PASSWORD") && strings.Contains(err.Error(), value) {
+			t.Errorf("%s: the fault tells the password", env)
+		}
 	}
 }
 

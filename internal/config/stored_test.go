@@ -153,7 +153,7 @@ func TestConfig_Only(t *testing.T) {
 func TestConfig_NeedsRestart(t *testing.T) {
 	t.Parallel()
 	a := load(t, config.Source{Environ: []string{"MCP_BACKEND_A=http://a"}})
-	b := load(t, config.Source{Environ: []string{"DRAWBRIDGE_LISTEN=:1", "OAUTH_PASSWORD=x", "MEMORY_MODE=read"}})
+	b := load(t, config.Source{Environ: []string{"DRAWBRIDGE_LISTEN=:1", "OAUTH_PASSWORD=a long password", "MEMORY_MODE=read"}})
 	if got := strings.Join(a.NeedsRestart(b), " "); got != "listen oauth" {
 		t.Errorf("needs a restart for %q", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpheader"
@@ -25,13 +26,12 @@ const (
 
 // section is what one backend contributes, read once and never changed.
 type section struct {
-	backend  Backend
-	prefix   string
-	rank     int      // place in configuration order
-	disabled []string // tools left out by configuration
-	lists    backend.Lists
-	items    [kinds][]item
-	refused  []string // what was left out, and why
+	backend Backend
+	member  Member
+	rank    int // place in configuration order
+	lists   backend.Lists
+	items   [kinds][]item
+	refused []string // what was left out, and why
 }
 
 // item is one entry of a list as clients see it.
@@ -44,14 +44,15 @@ type item struct {
 	headers  []mcpheader.Annotation // tools: x-mcp-header annotations
 	template *uritemplate.Template  // templates
 	free     bool                   // tools: structured output may be no object
-	hints    mcpwire.ToolHints      // tools
+	tier     account.Tier           // tools
 }
 
 // catalogue is an immutable merged snapshot of all sections.
 type catalogue struct {
 	generation uint64
 	sections   []*section // configuration order
-	lists      [kinds][]*item
+	whole      view       // what those see who may do everything
+	views      views
 	byName     [kinds]map[string]*item
 	refused    []string
 	partial    bool // the lists of a backend are still to come
@@ -60,7 +61,7 @@ type catalogue struct {
 
 // newSection turns a backend's lists into items.
 func newSection(m Member, rank int, lists backend.Lists) *section {
-	s := &section{backend: m.Backend, prefix: m.Prefix, rank: rank, disabled: m.Disabled, lists: lists}
+	s := &section{backend: m.Backend, member: m, rank: rank, lists: lists}
 	for k, raws := range [kinds][][]byte{lists.Tools, lists.Prompts, lists.Resources, lists.Templates} {
 		for _, raw := range raws {
 			it, why := s.newItem(kind(k), raw)
@@ -68,7 +69,7 @@ func newSection(m Member, rank int, lists backend.Lists) *section {
 				s.refused = append(s.refused, why)
 				continue
 			}
-			if kind(k) == tools && slices.Contains(s.disabled, it.original) {
+			if kind(k) == tools && slices.Contains(m.Disabled, it.original) {
 				continue
 			}
 			s.items[k] = append(s.items[k], it)
@@ -90,7 +91,7 @@ func (s *section) newItem(k kind, raw []byte) (item, string) {
 	it := item{original: original, exposed: original, section: s, modern: raw, legacy: raw}
 	switch k {
 	case tools, prompts:
-		it.exposed = exposedName(s.prefix, original)
+		it.exposed = exposedName(s.member.Prefix, original)
 		it.modern = replaceSpan(raw, m.Value, it.exposed, original)
 		it.legacy = it.modern
 	case templates:
@@ -108,7 +109,7 @@ func (s *section) newItem(k kind, raw []byte) (item, string) {
 
 // finishTool does what only tools need: header annotations and the two shapes.
 func (s *section) finishTool(it item) (item, string) {
-	it.hints = mcpwire.HintsOf(it.modern)
+	it.tier = s.member.tierOf(it.original, mcpwire.HintsOf(it.modern))
 	schema, ok := jsonscan.Find(it.modern, "inputSchema")
 	if ok {
 		headers, err := mcpheader.Annotations(schema.Value.Of(it.modern))
@@ -151,6 +152,7 @@ func replaceSpan(raw []byte, at jsonscan.Span, exposed, original string) []byte 
 // one name the first stays; the other is refused with what to set.
 func merge(generation uint64, sections []*section) *catalogue {
 	c := &catalogue{generation: generation, sections: sections, cache: newRenderCache()}
+	c.whole.sections = sections
 	for k := range kinds {
 		c.byName[k] = map[string]*item{}
 		for _, s := range sections {
@@ -169,7 +171,7 @@ func (c *catalogue) add(k kind, it *item) {
 	first, taken := c.byName[k][it.exposed]
 	if !taken {
 		c.byName[k][it.exposed] = it
-		c.lists[k] = append(c.lists[k], it)
+		c.whole.lists[k] = append(c.whole.lists[k], it)
 		return
 	}
 	if k == resources || k == templates {
@@ -193,7 +195,7 @@ func (c *catalogue) owner(uri string) (*section, bool) {
 	if len(uri) > maxTemplated {
 		return nil, false
 	}
-	for _, it := range c.lists[templates] {
+	for _, it := range c.whole.lists[templates] {
 		if it.template.Match(uri) != nil {
 			return it.section, true
 		}
@@ -204,7 +206,7 @@ func (c *catalogue) owner(uri string) (*section, bool) {
 // diff says which lists differ from an older catalogue's.
 func (c *catalogue) diff(old *catalogue) (changed [kinds]bool) {
 	for k := range kinds {
-		changed[k] = old == nil || !sameItems(c.lists[k], old.lists[k])
+		changed[k] = old == nil || !sameItems(c.whole.lists[k], old.whole.lists[k])
 	}
 	return changed
 }

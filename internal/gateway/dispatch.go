@@ -17,13 +17,13 @@ import (
 func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	switch req.Method {
 	case mcpwire.MethodToolsList:
-		return g.list(tools, req)
+		return g.list(ctx, tools, req)
 	case mcpwire.MethodPromptsList:
-		return g.list(prompts, req)
+		return g.list(ctx, prompts, req)
 	case mcpwire.MethodResourcesList:
-		return g.list(resources, req)
+		return g.list(ctx, resources, req)
 	case mcpwire.MethodTemplatesList:
-		return g.list(templates, req)
+		return g.list(ctx, templates, req)
 	case mcpwire.MethodToolsCall:
 		return g.callNamed(ctx, tools, req, sink)
 	case mcpwire.MethodPromptsGet:
@@ -36,9 +36,9 @@ func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 	return g.extension(ctx, req, sink)
 }
 
-func (g *Gateway) list(k kind, req *mcpwire.Request) mcpwire.Outcome {
+func (g *Gateway) list(ctx context.Context, k kind, req *mcpwire.Request) mcpwire.Outcome {
 	modern := req.Caller.Revision.Modern()
-	page, err := g.current.Load().list(k, modern, req.Cursor, g.cfg.PageSize)
+	page, err := g.current.Load().list(accessOf(ctx), k, modern, req.Cursor, g.cfg.PageSize)
 	if err != nil {
 		return mcpwire.Fail(err)
 	}
@@ -50,7 +50,15 @@ var singular = [kinds]string{"tool", "prompt", "resource", "resource template"}
 // callNamed serves tools/call and prompts/get.
 func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	it, ok := g.current.Load().byName[k][req.Target]
-	if !ok {
+	verdict := account.Hidden
+	if ok {
+		verdict = it.verdict(accessOf(ctx), k)
+	}
+	switch verdict {
+	case account.NotGranted:
+		g.deny(ctx, it.section.backend.Name(), req)
+		return notGranted(ctx, req, it)
+	case account.Hidden: // in the same words as one that does not exist (security T13)
 		g.deny(ctx, "", req)
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
 	}
@@ -63,7 +71,7 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 		req.ParamHeaders = mcpheader.Of(it.headers, req.Arguments())
 	}
 	req.Target = it.original
-	out := g.forward(ctx, it.section, req, sink, it.hints.Declared && !it.hints.ReadOnly)
+	out := g.forward(ctx, it.section, req, sink, it.tier == account.TierDestroy)
 	out.FreeOutput = it.free
 	return out
 }
@@ -72,11 +80,13 @@ func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, s
 // asks the backends that have resources, in configuration order, until one knows it.
 func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	c := g.current.Load()
-	if s, ok := c.owner(req.Target); ok {
+	v := c.view(accessOf(ctx))
+	// One whose owner is hidden goes the way of one that nobody has (security T13).
+	if s, ok := c.owner(req.Target); ok && v.shows(s) {
 		return g.forward(ctx, s, req, sink, false)
 	}
 	var first mcpwire.Outcome
-	for _, s := range c.sections {
+	for _, s := range v.sections {
 		if !s.has("resources") {
 			continue
 		}
@@ -108,19 +118,20 @@ func notFound(rev mcpwire.Revision, uri string) *mcpwire.Error {
 
 // complete routes a completion by its reference.
 func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	c := g.current.Load()
+	c, a := g.current.Load(), accessOf(ctx)
+	v := c.view(a)
 	if req.RefIsPrompt() {
 		it, ok := c.byName[prompts][req.Target]
-		if !ok {
+		if !ok || !it.granted(a, prompts) {
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown prompt: %s. List them again; the set may have changed.", req.Target))
 		}
 		req.Target = it.original
 		return g.forward(ctx, it.section, req, sink, false)
 	}
-	if it, ok := c.byName[templates][req.Target]; ok {
+	if it, ok := c.byName[templates][req.Target]; ok && v.shows(it.section) {
 		return g.forward(ctx, it.section, req, sink, false)
 	}
-	if s, ok := c.owner(req.Target); ok {
+	if s, ok := c.owner(req.Target); ok && v.shows(s) {
 		return g.forward(ctx, s, req, sink, false)
 	}
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown resource template: %s. List the templates again; the set may have changed.", req.Target))
@@ -131,7 +142,7 @@ func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwi
 func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	var owner *section
 	name, _, _ := strings.Cut(req.Method, "/")
-	for _, s := range g.current.Load().sections {
+	for _, s := range g.current.Load().view(accessOf(ctx)).sections {
 		if !s.extends(name) {
 			continue
 		}
@@ -170,6 +181,14 @@ func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request,
 		}
 		req.RetryState, req.HasRetryState = st.Inner, st.Has
 	}
+	if full := g.gate.enter(p.User); full != "" {
+		g.deny(ctx, name, req)
+		if req.Method == mcpwire.MethodToolsCall {
+			return toolError(full)
+		}
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "%s", full))
+	}
+	defer g.gate.leave(p.User)
 	note, err := g.begin(ctx, p, name, req, destructive)
 	if err != nil {
 		return mcpwire.Fail(err)

@@ -56,6 +56,8 @@ type Config struct {
 	DegradedGrace time.Duration // how long a dead backend's tools stay listed; default 1 h
 	StateTTL      time.Duration // life of a sealed requestState; default 1 h
 	Version       string        // of Drawbridge, for serverInfo
+	Calls         int           // at once, of everybody; 0: no bound but the backends'
+	UserCalls     int           // at once, of one user; 0: no bound
 }
 
 func (c Config) withDefaults() Config {
@@ -85,6 +87,14 @@ type Member struct {
 	Backend  Backend
 	Prefix   string   // of exposed names; "" is none
 	Disabled []string // tools that are not offered, by original name
+	Trusted  bool     // what it says of its own tools is believed: a built-in server, or an operator's word
+	Tiers    []TierRule
+}
+
+// same tells whether a member offers its lists in the same way.
+func (m *Member) same(other *Member) bool {
+	return m.Backend == other.Backend && m.Prefix == other.Prefix && m.Trusted == other.Trusted &&
+		slices.Equal(m.Disabled, other.Disabled) && slices.Equal(m.Tiers, other.Tiers)
 }
 
 // Gateway merges backends and routes requests to them.
@@ -93,6 +103,7 @@ type Gateway struct {
 	deps Deps
 	seal *sealer
 	hub  hub
+	gate gate
 
 	current atomic.Pointer[catalogue]
 
@@ -117,7 +128,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg.withDefaults(), deps: deps, seal: s, parts: map[string]*section{}, readers: map[string]*reader{}}
+	g := &Gateway{cfg: cfg.withDefaults(), deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls}, parts: map[string]*section{}, readers: map[string]*reader{}}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.current.Store(merge(0, nil))
 	return g, nil
@@ -139,7 +150,7 @@ func (g *Gateway) SetMembers(ctx context.Context, members []Member) {
 	for rank, m := range members {
 		name := m.Backend.Name()
 		switch was := old[name]; {
-		case was != nil && was.backend == m.Backend && was.prefix == m.Prefix && was.rank == rank && slices.Equal(was.disabled, m.Disabled):
+		case was != nil && was.rank == rank && was.member.same(&m):
 			g.parts[name] = was
 		case was != nil && was.backend == m.Backend:
 			g.parts[name] = newSection(m, rank, was.lists)
@@ -202,7 +213,7 @@ func (g *Gateway) Statuses() []backend.Status {
 
 // Tell passes a client's notification to the backends that keep a session for it.
 func (g *Gateway) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
-	for _, s := range g.current.Load().sections {
+	for _, s := range g.current.Load().view(accessOf(ctx)).sections {
 		s.backend.Tell(ctx, caller, n)
 	}
 }

@@ -193,7 +193,7 @@ func ask(t *testing.T, g *gateway.Gateway, caller *mcpwire.Caller, user, method,
 		t.Fatal(err)
 	}
 	req.Caller = caller
-	ctx := account.WithPrincipal(t.Context(), account.Principal{User: user, Credential: "k"})
+	ctx := account.WithPrincipal(t.Context(), account.Principal{User: user, Credential: "k", Access: account.Everything()})
 	return g.Serve(ctx, req, &sink{})
 }
 
@@ -261,7 +261,7 @@ func TestChange_isToldToWatchers(t *testing.T) {
 		g := newGateway(t, gateway.Config{}, &memShelf{}, gateway.Member{Backend: a, Prefix: "a"})
 		synctest.Wait()
 		s := &sink{}
-		ctx := account.WithPrincipal(t.Context(), account.Principal{User: "u"})
+		ctx := account.WithPrincipal(t.Context(), account.Principal{User: "u", Access: account.Everything()})
 		w, err := g.Watch(ctx, legacy, mcpwire.Filter{ToolsChanged: true, ResourcesChanged: true}, s)
 		if err != nil {
 			t.Fatal(err)

@@ -12,10 +12,10 @@ import (
 // (protocol reference 5, 2,048 characters).
 const maxInstructions = 2000
 
-// Hello is what the gateway says of itself: the union of what its backends can,
-// and list changes always, since backends come and go.
-func (g *Gateway) Hello(_ context.Context, rev mcpwire.Revision) mcpwire.Hello {
-	c := g.current.Load()
+// Hello is what the gateway says of itself: the union of what the backends can that
+// its caller may see, and list changes always, since backends come and go.
+func (g *Gateway) Hello(ctx context.Context, rev mcpwire.Revision) mcpwire.Hello {
+	c := g.current.Load().view(accessOf(ctx))
 	info := []byte(`{"name":"drawbridge"`)
 	if rev >= mcpwire.Rev20250618 {
 		info = append(info, `,"title":"Drawbridge"`...)
@@ -24,20 +24,20 @@ func (g *Gateway) Hello(_ context.Context, rev mcpwire.Revision) mcpwire.Hello {
 	return mcpwire.Hello{Capabilities: c.capabilities(rev), ServerInfo: info, Instructions: c.instructions()}
 }
 
-func (c *catalogue) capabilities(rev mcpwire.Revision) []byte {
+func (v *view) capabilities(rev mcpwire.Revision) []byte {
 	out := []byte(`{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true}`)
-	if c.any("completions") && rev >= mcpwire.Rev20250326 {
+	if v.any("completions") && rev >= mcpwire.Rev20250326 {
 		out = append(out, `,"completions":{}`...)
 	}
 	out = append(out, `,"logging":{}`...)
-	if ext := c.extensions(); rev >= mcpwire.Rev20251125 && len(ext) > 2 {
+	if ext := v.extensions(); rev >= mcpwire.Rev20251125 && len(ext) > 2 {
 		out = append(append(out, `,"extensions":`...), ext...)
 	}
 	return append(out, '}')
 }
 
-func (c *catalogue) any(capability string) bool {
-	for _, s := range c.sections {
+func (v *view) any(capability string) bool {
+	for _, s := range v.sections {
 		if s.has(capability) {
 			return true
 		}
@@ -47,9 +47,9 @@ func (c *catalogue) any(capability string) bool {
 
 // extensions merges what the backends advertise; of two settings for one
 // extension the first in configuration order stays.
-func (c *catalogue) extensions() []byte {
+func (v *view) extensions() []byte {
 	out, seen := []byte{'{'}, map[string]bool{}
-	for _, s := range c.sections {
+	for _, s := range v.sections {
 		raw := s.extensions()
 		for e := range jsonscan.Members(raw) {
 			if seen[string(e.Key)] {
@@ -66,9 +66,9 @@ func (c *catalogue) extensions() []byte {
 }
 
 // instructions joins those of the backends, each cut to an equal share.
-func (c *catalogue) instructions() string {
+func (v *view) instructions() string {
 	var with []*section
-	for _, s := range c.sections {
+	for _, s := range v.sections {
 		if s.lists.Info.Instructions != "" {
 			with = append(with, s)
 		}
@@ -76,7 +76,7 @@ func (c *catalogue) instructions() string {
 	if len(with) == 0 {
 		return ""
 	}
-	if len(c.sections) == 1 {
+	if len(v.sections) == 1 {
 		return clip(with[0].lists.Info.Instructions, maxInstructions)
 	}
 	var b strings.Builder

@@ -20,6 +20,7 @@ type hub struct {
 type watch struct {
 	g      *Gateway
 	owner  string
+	access *account.Access
 	caller *mcpwire.Caller
 	filter mcpwire.Filter
 	sink   mcpwire.Sink
@@ -38,7 +39,7 @@ func (g *Gateway) Watch(ctx context.Context, caller *mcpwire.Caller, f mcpwire.F
 	if !ok {
 		return nil, mcpwire.FromFault(errNobody)
 	}
-	w := &watch{g: g, owner: p.Owner(), caller: caller, filter: f, sink: sink,
+	w := &watch{g: g, owner: p.Owner(), access: p.Access, caller: caller, filter: f, sink: sink,
 		ctx: context.WithoutCancel(ctx), uris: map[string]Backend{}}
 	w.filter.Resources = nil
 	for _, uri := range f.Resources {
@@ -73,8 +74,9 @@ func (w *watch) Subscribe(ctx context.Context, uri string) *mcpwire.Error {
 	if have != nil {
 		return nil
 	}
-	s, ok := w.g.current.Load().owner(uri)
-	if !ok {
+	c := w.g.current.Load()
+	s, ok := c.owner(uri)
+	if !ok || !c.view(w.access).shows(s) {
 		return notFound(w.caller.Revision, uri)
 	}
 	if err := s.backend.Subscribe(ctx, w.caller, uri); err != nil {
@@ -133,7 +135,7 @@ func (w *watch) astray(c *catalogue) map[string]Backend {
 	defer w.mu.Unlock()
 	var moves map[string]Backend
 	for uri, b := range w.uris {
-		if s, ok := c.owner(uri); ok && s.backend != b {
+		if s, ok := c.owner(uri); ok && s.backend != b && w.access.Backend(s.backend.Name()) {
 			if moves == nil {
 				moves = map[string]Backend{}
 			}

@@ -7,14 +7,17 @@ import (
 	"strings"
 	"sync"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
 )
 
-// maxRendered bounds the renderings one catalogue keeps.
-const maxRendered = 256
+// maxRendered bounds the bytes of the renderings that one catalogue keeps.
+const maxRendered = 32 << 20
 
 // rendering names one encoded list.
 type rendering struct {
+	all    bool
+	access string // where not all
 	kind   kind
 	modern bool
 	offset int
@@ -23,8 +26,9 @@ type rendering struct {
 // renderCache keeps encoded lists of one catalogue. A list is encoded once and
 // then served as bytes; the cache goes with its catalogue.
 type renderCache struct {
-	mu    sync.Mutex // guards lists
+	mu    sync.Mutex // guards what follows
 	lists map[rendering][]byte
+	size  int
 }
 
 func newRenderCache() *renderCache { return &renderCache{lists: map[rendering][]byte{}} }
@@ -36,8 +40,9 @@ func (r *renderCache) get(key rendering, render func() []byte) []byte {
 		return b
 	}
 	b := render()
-	if len(r.lists) >= maxRendered {
+	if r.size += len(b); r.size > maxRendered {
 		clear(r.lists)
+		r.size = len(b)
 	}
 	r.lists[key] = b
 	return b
@@ -45,21 +50,25 @@ func (r *renderCache) get(key rendering, render func() []byte) []byte {
 
 var listMembers = [kinds]string{"tools", "prompts", "resources", "resourceTemplates"}
 
-// list returns a page of a list as an encoded result. pageSize 0 is one page.
-func (c *catalogue) list(k kind, modern bool, cursor string, pageSize int) ([]byte, *mcpwire.Error) {
+// list returns a page of what an access shows of a list, as an encoded result.
+// pageSize 0 is one page.
+func (c *catalogue) list(a *account.Access, k kind, modern bool, cursor string, pageSize int) ([]byte, *mcpwire.Error) {
+	items := c.view(a).lists[k]
 	offset := 0
 	if cursor != "" {
 		var ok bool
-		if offset, ok = decodeCursor(cursor, c.generation); !ok || offset > len(c.lists[k]) || pageSize == 0 {
+		if offset, ok = decodeCursor(cursor, c.generation); !ok || offset > len(items) || pageSize == 0 {
 			return nil, mcpwire.Errorf(mcpwire.CodeInvalidParams, "The cursor is not one of this list as it is now. List again from the start, without a cursor.")
 		}
 	}
-	key := rendering{kind: k, modern: modern, offset: offset}
-	return c.cache.get(key, func() []byte { return c.render(key, pageSize) }), nil
+	key := rendering{all: a.All(), kind: k, modern: modern, offset: offset}
+	if !key.all { // the key of nobody's access is empty, so it cannot stand for all
+		key.access = a.Key()
+	}
+	return c.cache.get(key, func() []byte { return c.render(key, items[offset:], pageSize) }), nil
 }
 
-func (c *catalogue) render(key rendering, pageSize int) []byte {
-	items := c.lists[key.kind][key.offset:]
+func (c *catalogue) render(key rendering, items []*item, pageSize int) []byte {
 	next := ""
 	if pageSize > 0 && len(items) > pageSize {
 		items = items[:pageSize]

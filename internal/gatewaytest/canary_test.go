@@ -27,7 +27,7 @@ func keys(t *testing.T, g *gatewaytest.Gateway, n int) []string {
 	defer s.Close()
 	out := make([]string, n)
 	for i := range out {
-		_, key, err := s.CreateKey(t.Context(), account.KeyRequest{Name: fmt.Sprintf("p%d", i), User: account.Admin, Role: account.RoleMember})
+		_, key, err := s.CreateKey(t.Context(), account.KeyRequest{Rights: account.FullRights(), Name: fmt.Sprintf("p%d", i), User: account.Admin, Role: account.RoleMember})
 		if err != nil {
 			t.Fatal(err)
 		}

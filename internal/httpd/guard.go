@@ -75,18 +75,43 @@ func (g *guard) origin(header, host string) bool {
 	return g.hosts[name] || name == hostName(host) || err == nil && a.Unmap().IsLoopback()
 }
 
+// openCORS lets pages of every origin read the answers of a route that is open to
+// them, and answers their preflights. It reports whether the request is over.
+func openCORS(w http.ResponseWriter, r *http.Request) bool {
+	if r.Header.Get("Origin") == "" && r.Method != http.MethodOptions {
+		return false
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", allowedHeaders)
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// What pages may send and read (security reference, R4).
+const (
+	allowedHeaders = "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name"
+	exposedHeaders = "Mcp-Session-Id, WWW-Authenticate"
+)
+
 // cors answers a preflight, and lets an accepted origin read what it needs. It
 // reports whether the request is over.
 func cors(w http.ResponseWriter, r *http.Request, origin string) bool {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
-	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate")
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, "+r.Header.Get("Access-Control-Request-Headers"))
+	h.Set("Access-Control-Allow-Headers", allowedHeaders+", "+r.Header.Get("Access-Control-Request-Headers"))
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return true

@@ -1,8 +1,8 @@
 // Package httpd is the door: one listener, the checks that every request passes
 // before a handler sees it, and the routes with their policies.
 //
-// The order is fixed: recover, path, Host, Origin, method, credential. A route
-// without a policy stops the program. Handlers come from outside; httpd knows
+// The order is fixed: recover, path, Host, Origin, method, credential, pace. A
+// route without a policy stops the program. Handlers come from outside; httpd knows
 // what they may be used for, not what they do.
 package httpd
 
@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -22,12 +24,17 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
 )
 
 // Authenticator turns a request's credential into a principal, or refuses.
 type Authenticator interface {
-	Authenticate(r *http.Request) (account.Principal, error)
+	// Authenticate takes a bearer credential for a protected resource, by its path;
+	// "" takes one for any.
+	Authenticate(r *http.Request, resource string) (account.Principal, error)
+	// AuthenticateAdmin takes an admin's bearer credential or browser session.
+	AuthenticateAdmin(r *http.Request) (account.Principal, error)
 }
 
 // Config is what an operator may set.
@@ -36,6 +43,9 @@ type Config struct {
 	IssuerURL      string   // public base URL; "" is http://localhost:<port>
 	AllowedHosts   []string // Host names beyond the machine's own
 	AllowedOrigins []string // Origins beyond those hosts
+	TrustedProxies []netip.Prefix
+	AdminOnFunnel  bool // the admin pages answer to the open internet through Tailscale Funnel
+	ClientRate     int  // requests a second that one grant may send; 0: 60
 }
 
 // Limits of the listener (reference: security T9, T10).
@@ -51,11 +61,15 @@ type Server struct {
 	log     *slog.Logger
 	auth    Authenticator
 	guard   *guard
+	peers   *peers
+	pace    *pace
+	funnel  bool // admin routes answer to Funnel
 	http    *http.Server
 	ln      net.Listener
 	mux     *http.ServeMux
 	listen  string
 	issuer  string
+	open    map[string]bool // patterns that take every origin
 	nextID  atomic.Uint64
 	drained atomic.Bool
 	served  atomic.Uint64 // requests so far
@@ -66,8 +80,8 @@ func New(log *slog.Logger, auth Authenticator, cfg Config, routes []route.Route)
 	if log == nil || auth == nil {
 		return nil, errors.New("httpd: a dependency is missing")
 	}
-	s := &Server{log: log, auth: auth, mux: http.NewServeMux(), listen: cfg.Listen, issuer: cfg.IssuerURL}
-	s.guard = newGuard(cfg)
+	s := &Server{log: log, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, listen: cfg.Listen, issuer: cfg.IssuerURL}
+	s.guard, s.peers, s.pace, s.funnel = newGuard(cfg), newPeers(cfg), newPace(cfg), cfg.AdminOnFunnel
 	for _, r := range routes {
 		if err := s.add(r); err != nil {
 			return nil, err
@@ -80,6 +94,7 @@ func New(log *slog.Logger, auth Authenticator, cfg Config, routes []route.Route)
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:       s.peers.connected,
 		// "OPTIONS *" passes the checks like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -91,13 +106,19 @@ func (s *Server) add(r route.Route) error {
 	if r.Handler == nil || len(r.Methods) == 0 || !strings.HasPrefix(r.Pattern, "/") {
 		return fmt.Errorf("route %q lacks a handler, methods or a path", r.Pattern)
 	}
-	var open bool
+	var enter func(w http.ResponseWriter, req *http.Request) // calls the handler if the policy lets it
 	switch r.Policy {
 	case route.Public, route.LiveState:
-		open = true
-	case route.Bearer, route.Admin:
+		enter = func(w http.ResponseWriter, req *http.Request) { r.Handler.ServeHTTP(w, s.peers.noted(req)) }
+	case route.Bearer:
+		enter = func(w http.ResponseWriter, req *http.Request) { s.bearer(w, req, r) }
+	case route.Admin, route.AdminPage:
+		enter = func(w http.ResponseWriter, req *http.Request) { s.admin(w, s.peers.noted(req), r) }
 	default:
 		return fmt.Errorf("route %q has no policy; say who may use it", r.Pattern)
+	}
+	if r.Resource != "" && r.Policy != route.Bearer {
+		return fmt.Errorf("route %q has a resource, which only bearer routes can have", r.Pattern)
 	}
 	allow := strings.Join(r.Methods, ", ")
 	pattern := r.Pattern
@@ -105,27 +126,71 @@ func (s *Server) add(r route.Route) error {
 		pattern += "{$}" // a trailing slash is that path, never a whole subtree
 	}
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
+		if r.AnyOrigin && openCORS(w, req) {
+			return
+		}
 		if !slices.Contains(r.Methods, req.Method) {
 			w.Header().Set("Allow", allow)
 			http.Error(w, "This address does not take "+req.Method+". Use "+allow+".", http.StatusMethodNotAllowed)
 			return
 		}
-		if open {
-			r.Handler.ServeHTTP(w, req)
-			return
-		}
-		p, err := s.auth.Authenticate(req)
-		if err != nil {
-			s.refuse(w, req, err)
-			return
-		}
-		if r.Policy == route.Admin && p.Role != account.RoleAdmin {
-			s.refuse(w, req, fault.New(fault.Forbidden, "This needs an admin's credential. Ask an admin, or use an admin key."))
-			return
-		}
-		r.Handler.ServeHTTP(w, req.WithContext(account.WithPrincipal(req.Context(), p)))
+		enter(w, req)
 	})
+	if r.AnyOrigin {
+		s.open[pattern] = true
+	}
 	return nil
+}
+
+// bearer calls the handler for whoever brings a credential for the route's resource.
+func (s *Server) bearer(w http.ResponseWriter, r *http.Request, to route.Route) {
+	r = s.peers.forwarded(r)
+	resource := resourceOf(to.Resource, r)
+	p, err := s.auth.Authenticate(r, resource)
+	if err == nil {
+		err = s.pace.admit(p, r.Method)
+	}
+	if err != nil {
+		s.refuse(w, r, resource, err)
+		return
+	}
+	to.Handler.ServeHTTP(w, r.WithContext(account.WithPrincipal(r.Context(), p)))
+}
+
+// admin calls the handler for an admin. Through Funnel, which is the open internet,
+// there are no such pages unless the operator wants them there (security T6).
+func (s *Server) admin(w http.ResponseWriter, r *http.Request, to route.Route) {
+	if !s.funnel && route.PeerFrom(r.Context()).Funnel {
+		http.NotFound(w, r)
+		return
+	}
+	p, err := s.auth.AuthenticateAdmin(r)
+	switch {
+	case err == nil && p.Role != account.RoleAdmin: // the last word is ours
+		err = fault.New(fault.Forbidden, "This needs an admin's credential. Ask an admin, or use an admin key.")
+	case err != nil && to.Policy == route.AdminPage && fault.CodeOf(err) == fault.Unauthenticated &&
+		len(r.Header["Authorization"]) == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+		return
+	}
+	if err == nil {
+		err = s.pace.admit(p, r.Method)
+	}
+	if err != nil {
+		s.refuse(w, r, "", err)
+		return
+	}
+	to.Handler.ServeHTTP(w, r.WithContext(account.WithPrincipal(r.Context(), p)))
+}
+
+// resourceOf fills the wildcards of a resource.
+func resourceOf(pattern string, r *http.Request) string {
+	head, name, ok := strings.Cut(pattern, "{")
+	if !ok {
+		return pattern
+	}
+	return head + r.PathValue(strings.TrimSuffix(name, "}"))
 }
 
 // serve is what every request passes first.
@@ -140,7 +205,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This server does not answer to that host name. Add it to allowed_hosts, or use the issuer's.", http.StatusMisdirectedRequest)
 		return
 	}
-	if origin := strings.Join(r.Header["Origin"], ", "); origin != "" { // two of them are none that is allowed
+	if origin := strings.Join(r.Header["Origin"], ", "); origin != "" && !s.anyOrigin(r) { // two of them are none that is allowed
 		if !s.guard.origin(origin, r.Host) {
 			http.Error(w, "This origin may not use the server. Add it to allowed_origins if it should.", http.StatusForbidden)
 			return
@@ -156,6 +221,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// anyOrigin tells whether the route of a request is open to pages of every origin.
+func (s *Server) anyOrigin(r *http.Request) bool {
+	_, pattern := s.mux.Handler(r)
+	return s.open[pattern]
 }
 
 // maxParameters of a query; nothing here takes more than a handful.
@@ -203,27 +274,32 @@ func (s *Server) requestID() string { return "r" + strconv.FormatUint(s.nextID.A
 
 // refuse answers a request whose credential was not accepted. The text says what
 // to do; it is the same whether or not the path exists.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, resource string, err error) {
 	code := fault.CodeOf(err)
-	if code == fault.Unauthenticated {
-		w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+s.Base()+`/.well-known/oauth-protected-resource`+resourceSuffix(r.URL.Path)+`"`)
-	}
-	if code == fault.Internal || code == fault.Unavailable {
+	switch code {
+	case fault.Unauthenticated:
+		challenge := s.challenge(resource) + `, scope="` + oauth.ScopeRead + `"`
+		if len(r.Header["Authorization"]) > 0 { // RFC 6750, 3: only if one was sent
+			challenge += `, error="invalid_token"`
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+	case fault.Forbidden:
+		if len(r.Header["Authorization"]) > 0 {
+			w.Header().Set("WWW-Authenticate", s.challenge(resource)+`, scope="`+oauth.ScopeAdmin+`", error="insufficient_scope"`)
+		}
+	case fault.Internal, fault.Unavailable:
 		s.log.Error("credential not checked", "path", r.URL.Path, "error", err)
-	}
-	if code == fault.Unavailable {
 		w.Header().Set("Retry-After", "5")
+	case fault.Limited:
+		w.Header().Set("Retry-After", "1")
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Error(w, fault.PublicOf(err), fault.Status(code))
 }
 
-// resourceSuffix names the protected resource in the metadata path (RFC 9728, 3.1).
-func resourceSuffix(path string) string {
-	if path == "/mcp" || strings.HasPrefix(path, "/mcp/") {
-		return strings.TrimSuffix(path, "/")
-	}
-	return ""
+// challenge names the metadata of a protected resource (RFC 9728, 5.1).
+func (s *Server) challenge(resource string) string {
+	return `Bearer resource_metadata="` + s.Base() + `/.well-known/oauth-protected-resource` + resource + `"`
 }
 
 // Listen opens the port. Start must follow.

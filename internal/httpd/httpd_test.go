@@ -19,10 +19,21 @@ import (
 // oneKey accepts "Bearer admin" and "Bearer member".
 type oneKey struct{}
 
-func (oneKey) Authenticate(r *http.Request) (account.Principal, error) {
+func (k oneKey) AuthenticateAdmin(r *http.Request) (account.Principal, error) {
+	return k.Authenticate(r, "")
+}
+
+func (oneKey) Authenticate(r *http.Request, resource string) (account.Principal, error) {
 	switch r.Header.Get("Authorization") {
+	case "Bearer office":
+		if resource != "/mcp/office" {
+			break
+		}
+		return account.Principal{User: "o", Role: account.RoleMember}, nil
 	case "Bearer admin":
 		return account.Principal{User: "a", Role: account.RoleAdmin}, nil
+	case "Bearer client":
+		return account.Principal{User: "c", Credential: "grant_1", Client: "dcr_1", Role: account.RoleMember}, nil
 	case "Bearer member":
 		return account.Principal{User: "m", Role: account.RoleMember}, nil
 	}
@@ -42,7 +53,13 @@ func start(t *testing.T, cfg httpd.Config) (addr string) {
 		{Pattern: "/health", Methods: get, Policy: route.Public, Handler: tell},
 		{Pattern: "/mcp", Methods: []string{http.MethodGet, http.MethodPost}, Policy: route.Bearer, Handler: tell},
 		{Pattern: "/mcp/", Methods: []string{http.MethodGet, http.MethodPost}, Policy: route.Bearer, Handler: tell},
+		{Pattern: "/mcp/{profile}", Methods: []string{http.MethodPost}, Policy: route.Bearer, Resource: "/mcp/{profile}", Handler: tell},
 		{Pattern: "/admin", Methods: get, Policy: route.Admin, Handler: tell},
+		{Pattern: "/page", Methods: []string{http.MethodGet, http.MethodPost}, Policy: route.AdminPage, Handler: tell},
+		{Pattern: "/oauth/token", Methods: []string{http.MethodPost}, Policy: route.Public, AnyOrigin: true, Handler: tell},
+		{Pattern: "/peer", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "%+v", route.PeerFrom(r.Context()))
+		})},
 		{Pattern: "/panic", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })},
 	})
 	if err != nil {
@@ -97,7 +114,18 @@ func TestRoutes_denyByDefault(t *testing.T) {
 		{"/mcp?x=1&v=2", member, "POST", 200},
 		{"/mcp?" + strings.Repeat("a=1&", 10_000), member, "POST", 400},
 		{"/mcp/", member, "POST", 200},
-		{"/mcp/other", member, "POST", 404},
+		{"/mcp/other", member, "POST", 200},
+		{"/mcp/office", "Authorization: Bearer office\r\n", "POST", 200},
+		{"/mcp/other", "Authorization: Bearer office\r\n", "POST", 401},
+		{"/mcp/office", nobody, "POST", 401},
+		{"/page", nobody, "GET", 303},
+		{"/page", nobody, "POST", 401},
+		{"/page", "Authorization: Bearer wrong\r\n", "GET", 401},
+		{"/page", member, "GET", 403},
+		{"/page", admin, "GET", 200},
+		{"/page", admin + "Tailscale-Funnel-Request: ?1\r\n", "GET", 404},
+		{"/admin", admin + "Tailscale-Funnel-Request: ?1\r\n", "GET", 404},
+		{"/mcp", member + "Tailscale-Funnel-Request: ?1\r\n", "POST", 200},
 		{"/mcp", member, "PUT", 405},
 		{"/mcp", nobody, "TRACE", 405},
 		{"/admin", nobody, "GET", 401},

@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -23,9 +24,14 @@ func Unquote(lit []byte) (string, bool) {
 // AppendQuote appends s as a JSON string literal and escapes only what must be:
 // the quote, the backslash and control characters. Invalid UTF-8 becomes U+FFFD.
 func AppendQuote(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); {
+	start := len(dst) + 1
+	dst = append(append(slices.Grow(dst, len(s)+2), '"'), s...)
+	from := plainText(dst[start:])
+	if from == len(s) { // as nearly all texts are
+		return append(dst, '"')
+	}
+	dst = dst[:start+from]
+	for i := from; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			if c < ' ' || c == '"' || c == '\\' {
 				dst = append(dst, s[from:i]...)

@@ -200,6 +200,7 @@ func TestAppendQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"": `""`, "a": `"a"`, `"\/`: `"\"\\/"`, "\b\f\n\r\t\x00\x1f\x7f": `"\b\f\n\r\t\u0000\u001f` + "\x7f" + `"`,
 		"<>&'": `"<>&'"`, "é\u2028😀": "\"é\u2028😀\"", "a\xffb\xe2\x82": "\"a\ufffdb\ufffd\ufffd\"",
+		"a plain beginning\nthen é\xff, \\ and an end": `"a plain beginning\nthen é` + "\ufffd" + `, \\ and an end"`,
 	} {
 		got := jsonscan.AppendQuote([]byte("x"), in)
 		if string(got) != "x"+want {

@@ -96,7 +96,8 @@ func (o *Outcome) Close() {
 // large to hold. Bytes always starts with the opening brace and, of a streamed
 // result, holds at least the first HeldBytes. Bytes that came from Rest have been
 // checked when Read returns them; Read returns ErrBadFrame where they break the
-// rules.
+// rules. Bytes in front of a Rest belong to this result alone: whoever has written
+// them may read Rest into them.
 type Result struct {
 	Bytes []byte
 	Rest  RestReader // nil when Bytes is all

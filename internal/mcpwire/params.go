@@ -257,10 +257,7 @@ func (r *Request) AppendParams(dst []byte, e Edit) []byte {
 		switch m.Whole {
 		case r.at.meta.Whole:
 			metaDone = true
-			if kept := appendMeta(nil, m.Value.Of(r.Params), e); len(kept) > 0 {
-				w.comma()
-				w.dst = append(append(append(w.dst, `"_meta":{`...), kept...), '}')
-			}
+			w.meta(m.Value.Of(r.Params), e)
 		case r.at.retryState.Whole:
 			if !e.DropRetry && r.HasRetryState {
 				w.comma()
@@ -280,10 +277,8 @@ func (r *Request) AppendParams(dst []byte, e Edit) []byte {
 			}
 		}
 	}
-	if !metaDone && (len(e.SetMeta) > 0 || e.ProgressToken != nil) {
-		w.comma()
-		w.dst = append(w.dst, `"_meta":{`...)
-		w.dst = append(appendMeta(w.dst, nil, e), '}')
+	if !metaDone {
+		w.meta(nil, e)
 	}
 	return append(w.dst, '}')
 }
@@ -304,6 +299,19 @@ func (w *editor) comma() {
 func (w *editor) member(whole jsonscan.Span) {
 	w.comma()
 	w.dst = append(w.dst, whole.Of(w.src)...)
+}
+
+// meta writes _meta, unless it comes out empty.
+func (w *editor) meta(old []byte, e Edit) {
+	before := *w
+	w.comma()
+	w.dst = append(w.dst, `"_meta":{`...)
+	start := len(w.dst)
+	if w.dst = appendMeta(w.dst, old, e); len(w.dst) == start {
+		*w = before
+		return
+	}
+	w.dst = append(w.dst, '}')
 }
 
 // memberWithTarget copies a member and, where the target stands in it, writes

@@ -1,6 +1,6 @@
 // Package status says how the gateway is: the public probes, which tell nothing
-// but alive or not, and /status, which tells every authenticated principal what
-// the backends do.
+// but alive or not; /status, which tells every authenticated principal what the
+// backends do that it may use; and the dashboard, which tells admins everything.
 package status
 
 import (
@@ -59,12 +59,22 @@ type report struct {
 	Refused  []string         `json:"refused,omitempty"`
 }
 
+// status leaves out what the caller may not see: a backend that is hidden from it
+// must not show here either.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
-	out := report{Version: h.Version, Backends: h.Source.Statuses(), Refused: h.Source.Refused()}
-	if p, _ := account.PrincipalFrom(r.Context()); p.Role != account.RoleAdmin {
-		for i := range out.Backends {
-			out.Backends[i].Stderr = nil // a child's output may tell of other people's calls
+	p, _ := account.PrincipalFrom(r.Context())
+	out := report{Version: h.Version, Backends: []backend.Status{}}
+	for _, s := range h.Source.Statuses() {
+		if !p.Access.Backend(s.Name) {
+			continue
 		}
+		if p.Role != account.RoleAdmin {
+			s.Stderr = nil // a child's output may tell of other people's calls
+		}
+		out.Backends = append(out.Backends, s)
+	}
+	if p.Role == account.RoleAdmin {
+		out.Refused = h.Source.Refused() // its texts name tools of every backend
 	}
 	write(w, http.StatusOK, out)
 }

@@ -13,10 +13,11 @@ import (
 // Topic is a subject whose writes a running server follows.
 type Topic int
 
-// The topics. Writes that nobody follows (last use, audit, catalogues) are quiet.
+// The topics. Writes that nobody follows (last use, audit, catalogues, what is
+// issued) are quiet.
 const (
 	quiet Topic = iota
-	Keys        // keys and users: who may come in
+	Keys        // who may come in and what is allowed: users, keys, grants, clients, profiles
 	Backends
 	topicCount
 )
@@ -70,9 +71,10 @@ func (f *feed) publish(topic Topic, version int64) {
 	}
 }
 
-// KeysVersion is a number that rises with every change of keys or users: at once
-// for changes of this process, within a second for those of others. It fails
-// while the database cannot be followed, when no answer could be trusted.
+// KeysVersion is a number that rises with every change of who may come in and what
+// is allowed: at once for changes of this process, within a second for those of
+// others. It fails while the database cannot be followed, when no answer could be
+// trusted.
 func (s *Store) KeysVersion() (uint64, error) {
 	if err := s.Err(); err != nil {
 		return 0, err

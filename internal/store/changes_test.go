@@ -24,7 +24,7 @@ func TestChanges_ofAnotherProcess(t *testing.T) {
 			write func() error
 		}{
 			{store.Keys, func() error {
-				_, _, err := cli.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember})
+				_, _, err := cli.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember, Rights: account.FullRights()})
 				return err
 			}},
 			{store.Backends, func() error { return cli.PutBackend(t.Context(), store.Backend{Name: "b", Spec: []byte("{}")}) }},
@@ -95,7 +95,7 @@ func TestStore_quietWritesAreNoChanges(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, cfg store.Config) {
 		s := storetest.Open(t, cfg)
 		changes := s.Changes(t.Context())
-		if err := s.TouchKeys(t.Context(), []account.KeyUse{{ID: "k", At: time.Now()}}); err != nil {
+		if err := s.TouchKeys(t.Context(), []account.Use{{ID: "k", At: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.SaveCatalogue(t.Context(), "b", []byte("x"), time.Now()); err != nil {
@@ -125,7 +125,7 @@ func TestStore_goesDownWhenItsFileIsRemoved(t *testing.T) {
 	if !errors.Is(s.Err(), store.ErrGone) {
 		t.Errorf("reason: %v", s.Err())
 	}
-	if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleAdmin}); fault.CodeOf(err) != fault.Unavailable {
+	if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleAdmin, Rights: account.FullRights()}); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("write into nothing: %v", err)
 	}
 	if _, err := s.KeysVersion(); fault.CodeOf(err) != fault.Unavailable {

@@ -20,7 +20,7 @@ func TestStore_diskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "before", Role: account.RoleAdmin}); err != nil {
+	if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "before", Role: account.RoleAdmin, Rights: account.FullRights()}); err != nil {
 		t.Fatal(err)
 	}
 	limit := func(pages string) {

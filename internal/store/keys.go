@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	keyColumns = "k.id, k.name, k.user_id, k.role, k.prefix, k.hash, k.created, k.expires, k.last_used, k.revoked"
+	keyColumns = "k.id, k.name, k.user_id, k.role, k.profile, k.rights, k.networks, k.prefix, k.hash, k.created, k.expires, k.last_used, k.revoked"
 	shownChars = 6 // of a key's random part, to tell keys apart
 )
 
@@ -30,20 +30,26 @@ func (s *Store) CreateKey(ctx context.Context, request account.KeyRequest) (acco
 	}
 	value, hash := secret.NewToken(secret.PrefixKey)
 	key := account.Key{
-		ID:      "key_" + strings.ToLower(rand.Text()[:12]),
-		Name:    request.Name,
-		User:    request.User,
-		Role:    request.Role,
-		Prefix:  value.Reveal()[:len(secret.PrefixKey)+shownChars],
-		Hash:    hash,
-		Created: moment(millis(now)),
-		Expires: moment(millis(request.Expires)),
+		ID:       "key_" + strings.ToLower(rand.Text()[:12]),
+		Name:     request.Name,
+		User:     request.User,
+		Role:     request.Role,
+		Profile:  request.Profile,
+		Rights:   request.Rights,
+		Networks: request.Networks,
+		Prefix:   value.Reveal()[:len(secret.PrefixKey)+shownChars],
+		Hash:     hash,
+		Created:  moment(millis(now)),
+		Expires:  moment(millis(request.Expires)),
 	}
 	err := s.update(ctx, Keys, func(tx *sql.Tx) error {
 		if key.User == account.Admin {
 			if err := ensureAdmin(ctx, tx, now); err != nil {
 				return err
 			}
+		}
+		if err := holdProfile(ctx, tx, key.Profile); err != nil {
+			return missingProfile(err, key.Profile)
 		}
 		return s.insertKey(ctx, tx, key)
 	})
@@ -54,10 +60,19 @@ func (s *Store) CreateKey(ctx context.Context, request account.KeyRequest) (acco
 }
 
 func (s *Store) insertKey(ctx context.Context, tx *sql.Tx, key account.Key) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO api_keys
-		(id, name, user_id, role, prefix, hash, created, expires, last_used, revoked)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)`,
-		key.ID, key.Name, key.User, string(key.Role), key.Prefix, key.Hash[:], millis(key.Created), millis(key.Expires))
+	rights, err := jsonColumn(key.Rights)
+	if err != nil {
+		return err
+	}
+	networks, err := jsonColumn(key.Networks)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO api_keys
+		(id, name, user_id, role, profile, rights, networks, prefix, hash, created, expires, last_used, revoked)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0)`,
+		key.ID, key.Name, key.User, string(key.Role), key.Profile, rights, networks, key.Prefix, key.Hash[:],
+		millis(key.Created), millis(key.Expires))
 	switch {
 	case err == nil:
 		return nil
@@ -81,16 +96,17 @@ func (s *Store) Keys(ctx context.Context) ([]account.Key, error) {
 // LiveKeys lists the keys that may be used: not revoked, their user not
 // disabled, their role no higher than the user's. Expired ones are among them,
 // because time goes on while the list is in use.
-func (s *Store) LiveKeys(ctx context.Context) ([]account.Key, error) {
-	var keys []account.Key
+func (s *Store) LiveKeys(ctx context.Context) ([]account.LiveKey, error) {
+	var keys []account.LiveKey
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		return each(ctx, tx, func(rows *sql.Rows) error {
 			var role account.Role
-			key, err := scanKey(rows, &role)
+			var profile string
+			key, err := scanKey(rows, &role, &profile)
 			key.Role = key.Role.Cap(role)
-			keys = append(keys, key)
+			keys = append(keys, account.LiveKey{Key: key, UserProfile: profile})
 			return err
-		}, "SELECT "+keyColumns+`, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
+		}, "SELECT "+keyColumns+`, u.role, u.profile FROM api_keys k JOIN users u ON u.id = k.user_id
 			WHERE k.revoked = 0 AND u.disabled = FALSE`)
 	})
 	if err != nil {
@@ -127,7 +143,7 @@ func (s *Store) RevokeKey(ctx context.Context, ref string) (account.Key, error) 
 
 // TouchKeys notes when keys were last used, many at once. A time before the one
 // that is there changes nothing.
-func (s *Store) TouchKeys(ctx context.Context, uses []account.KeyUse) error {
+func (s *Store) TouchKeys(ctx context.Context, uses []account.Use) error {
 	err := s.update(ctx, quiet, func(tx *sql.Tx) error {
 		for _, use := range uses {
 			at := millis(use.At)
@@ -171,17 +187,14 @@ func (s *Store) selectKeys(ctx context.Context, query string) (keys []account.Ke
 	return keys, err
 }
 
-func scanKey(rows *sql.Rows, more ...any) (key account.Key, err error) {
-	var hash []byte
-	var created, expires, lastUsed, revoked int64
-	dest := append([]any{&key.ID, &key.Name, &key.User, &key.Role, &key.Prefix, &hash,
-		&created, &expires, &lastUsed, &revoked}, more...)
-	if err := rows.Scan(dest...); err != nil {
+func scanKey(row rowScanner, more ...any) (key account.Key, err error) {
+	dest := append([]any{&key.ID, &key.Name, &key.User, &key.Role, &key.Profile, scanJSON{&key.Rights}, scanJSON{&key.Networks},
+		&key.Prefix, scanHash{&key.Hash}, scanTime{&key.Created}, scanTime{&key.Expires}, scanTime{&key.LastUsed}, scanTime{&key.Revoked}}, more...)
+	if err := row.Scan(dest...); err != nil {
 		return key, err
 	}
-	if copy(key.Hash[:], hash) != len(key.Hash) {
-		return key, fmt.Errorf("key %s has a hash of %d bytes", key.ID, len(hash))
+	if key.Hash == ([32]byte{}) {
+		return key, fmt.Errorf("key %s has no hash", key.ID)
 	}
-	key.Created, key.Expires, key.LastUsed, key.Revoked = moment(created), moment(expires), moment(lastUsed), moment(revoked)
 	return key, nil
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,12 +17,28 @@ import (
 	"drawbridge/internal/store/storetest"
 )
 
+var prefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+// profile is a profile that lets everything through.
+func profile(name string) account.Profile {
+	return account.Profile{
+		Name: name, Title: "Profile " + name, Backends: []string{account.Any}, Allow: []string{account.Any}, Tier: account.TierDestroy,
+	}
+}
+
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, cfg store.Config) {
 		s := storetest.Open(t, cfg)
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
-		key, value, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "laptop", Role: account.RoleMember, Expires: expires})
+		if err := s.SaveProfile(t.Context(), profile("work")); err != nil {
+			t.Fatal(err)
+		}
+		key, value, err := s.CreateKey(t.Context(), account.KeyRequest{
+			Name: "laptop", Role: account.RoleMember, Expires: expires, Profile: "work",
+			Rights:   account.Rights{Backends: []string{"a", "b"}, Destructive: []string{"a"}},
+			Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,17 +50,17 @@ func TestKeys(t *testing.T) {
 		}
 
 		used := time.Now().Add(time.Minute).UTC().Truncate(time.Millisecond)
-		touch := []account.KeyUse{{ID: key.ID, At: used}, {ID: "key_nobody", At: used}, {ID: key.ID, At: used.Add(-time.Second)}}
+		touch := []account.Use{{ID: key.ID, At: used}, {ID: "key_nobody", At: used}, {ID: key.ID, At: used.Add(-time.Second)}}
 		if err := s.TouchKeys(t.Context(), touch); err != nil {
 			t.Fatal(err)
 		}
 		key.LastUsed = used
 		all, err := s.Keys(t.Context())
-		if diff := cmp.Diff([]account.Key{key}, all); err != nil || diff != "" {
+		if diff := cmp.Diff([]account.Key{key}, all, prefixes); err != nil || diff != "" {
 			t.Errorf("Keys: %v %s", err, diff)
 		}
 		live, err := s.LiveKeys(t.Context())
-		if diff := cmp.Diff([]account.Key{key}, live); err != nil || diff != "" {
+		if diff := cmp.Diff([]account.LiveKey{{Key: key}}, live, prefixes); err != nil || diff != "" {
 			t.Errorf("LiveKeys: %v %s", err, diff)
 		}
 	})
@@ -57,7 +74,7 @@ func TestKeys_oneLiveKeyPerName(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				_, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "same", Role: account.RoleAdmin})
+				_, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "same", Role: account.RoleAdmin, Rights: account.FullRights()})
 				switch {
 				case err == nil:
 					made.Add(1)
@@ -75,7 +92,7 @@ func TestKeys_oneLiveKeyPerName(t *testing.T) {
 		if _, err := s.RevokeKey(t.Context(), "same"); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "same", Role: account.RoleAdmin}); err != nil {
+		if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "same", Role: account.RoleAdmin, Rights: account.FullRights()}); err != nil {
 			t.Errorf("a revoked key keeps its name: %v", err)
 		}
 	})
@@ -89,7 +106,7 @@ func TestKeys_manyAtOnceAreAllDifferent(t *testing.T) {
 		for i := range 40 {
 			s := []*store.Store{a, b}[i%2]
 			wg.Go(func() {
-				if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: fmt.Sprint(i), Role: account.RoleAdmin}); err != nil {
+				if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: fmt.Sprint(i), Role: account.RoleAdmin, Rights: account.FullRights()}); err != nil {
 					t.Errorf("create %d: %v", i, err)
 				}
 			})
@@ -118,7 +135,7 @@ func TestKeys_revokedIsSeenAtOnce(t *testing.T) {
 			func(k account.Key) string { return k.Name },
 			func(k account.Key) string { return k.Prefix },
 		} {
-			key, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleAdmin})
+			key, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleAdmin, Rights: account.FullRights()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,13 +167,13 @@ func TestRevokeKey_ambiguous(t *testing.T) {
 		if err := s.CreateUser(t.Context(), account.User{ID: "anna", Name: "Anna", Role: account.RoleMember}); err != nil {
 			t.Fatal(err)
 		}
-		first, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember})
+		first, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember, Rights: account.FullRights()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		// A key named like another's id must not shield that one.
 		for _, name := range []string{"k", first.ID} {
-			if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: name, User: "anna", Role: account.RoleMember}); err != nil {
+			if _, _, err := s.CreateKey(t.Context(), account.KeyRequest{Name: name, User: "anna", Role: account.RoleMember, Rights: account.FullRights()}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -177,10 +194,12 @@ func TestCreateKey_refuses(t *testing.T) {
 			request account.KeyRequest
 			code    fault.Code
 		}{
-			"no name":      {account.KeyRequest{Role: account.RoleAdmin}, fault.Invalid},
-			"no role":      {account.KeyRequest{Name: "k"}, fault.Invalid},
-			"expired":      {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Expires: time.Now()}, fault.Invalid},
-			"unknown user": {account.KeyRequest{Name: "k", Role: account.RoleAdmin, User: "nobody"}, fault.NotFound},
+			"no name":      {account.KeyRequest{Role: account.RoleAdmin, Rights: account.FullRights()}, fault.Invalid},
+			"no rights":    {account.KeyRequest{Name: "k", Role: account.RoleAdmin}, fault.Invalid},
+			"no profile":   {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Rights: account.FullRights(), Profile: "work"}, fault.NotFound},
+			"no role":      {account.KeyRequest{Name: "k", Rights: account.FullRights()}, fault.Invalid},
+			"expired":      {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Expires: time.Now(), Rights: account.FullRights()}, fault.Invalid},
+			"unknown user": {account.KeyRequest{Name: "k", Role: account.RoleAdmin, User: "nobody", Rights: account.FullRights()}, fault.NotFound},
 		} {
 			if _, _, err := s.CreateKey(t.Context(), c.request); fault.CodeOf(err) != c.code {
 				t.Errorf("%s: %v, want %s", name, err, c.code)

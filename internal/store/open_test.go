@@ -12,11 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/oauth"
 	"drawbridge/internal/secret"
 	"drawbridge/internal/store"
 	"drawbridge/internal/store/storetest"
@@ -341,7 +343,7 @@ func TestLock_oneServe(t *testing.T) {
 			t.Errorf("second serve: %v", err)
 		}
 		// A command of the CLI works beside it.
-		if _, _, err := second.CreateKey(t.Context(), account.KeyRequest{Name: "beside", Role: account.RoleMember}); err != nil {
+		if _, _, err := second.CreateKey(t.Context(), account.KeyRequest{Name: "beside", Role: account.RoleMember, Rights: account.FullRights()}); err != nil {
 			t.Errorf("write beside serve: %v", err)
 		}
 		release()
@@ -362,7 +364,7 @@ func TestStore_sealsAndHashes(t *testing.T) {
 	if _, err := s.Bootstrap(t.Context(), password); err != nil {
 		t.Fatal(err)
 	}
-	_, key, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember})
+	_, key, err := s.CreateKey(t.Context(), account.KeyRequest{Name: "k", Role: account.RoleMember, Rights: account.FullRights()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,6 +376,22 @@ func TestStore_sealsAndHashes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tokens := map[string]secret.String{}
+	newToken := func(what, prefix string) (hash [32]byte) {
+		tokens[what], hash = secret.NewToken(prefix)
+		return hash
+	}
+	client := program("app")
+	client.SecretHash = newToken("client's secret", oauth.PrefixSecret)
+	must(t, s.CreateClient(t.Context(), client))
+	code := newToken("code", oauth.PrefixCode)
+	must(t, s.CreateCode(t.Context(), oauth.Code{
+		Hash: code, User: account.Admin, Client: "app", Resource: "/mcp", Rights: account.FullRights(), Expires: time.Now().Add(time.Minute),
+	}))
+	m := oauth.Minted{Access: newToken("access token", oauth.PrefixAccess), Refresh: newToken("refresh token", oauth.PrefixRefresh)}
+	_, err = s.RedeemCode(t.Context(), code, time.Now(), allow, give(m))
+	must(t, err)
+	must(t, s.CreateSignIn(t.Context(), account.SignIn{ID: newToken("cookie", oauth.PrefixSignIn), User: account.Admin, Created: time.Now(), Expires: time.Now().Add(time.Hour)}))
 	var dump []byte
 	for _, name := range []string{file(cfg), file(cfg) + "-wal"} {
 		content, err := os.ReadFile(name)
@@ -389,6 +407,11 @@ func TestStore_sealsAndHashes(t *testing.T) {
 		"password": password.Reveal(), "key": key.Reveal(), "backend's secret": token.Reveal(), "installation secret": string(installation),
 	} {
 		if bytes.Contains(dump, []byte(value)) {
+			t.Errorf("the database shows the %s", what)
+		}
+	}
+	for what, value := range tokens {
+		if bytes.Contains(dump, []byte(value.Reveal())) {
 			t.Errorf("the database shows the %s", what)
 		}
 	}

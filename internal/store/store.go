@@ -1,4 +1,5 @@
-// Package store keeps what must outlive the process: keys, users, revoked
+// Package store keeps what must outlive the process: users with their keys,
+// grants, tokens and browser sessions, profiles, clients and their codes, revoked
 // sessions, the last known lists, backends added by hand, the audit log and the
 // tables of built-in servers.
 //

@@ -3,12 +3,19 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"time"
 )
 
 // update runs f in a writing transaction, raises the version of topic in the
 // same transaction, and tells this process's followers before it returns.
 func (s *Store) update(ctx context.Context, topic Topic, f func(*sql.Tx) error) error {
+	return s.decide(ctx, func(tx *sql.Tx) (Topic, error) { return topic, f(tx) })
+}
+
+// decide is update for what finds out only on its way which topic it writes.
+func (s *Store) decide(ctx context.Context, f func(*sql.Tx) (Topic, error)) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
@@ -17,7 +24,8 @@ func (s *Store) update(ctx context.Context, topic Topic, f func(*sql.Tx) error) 
 		return s.coded(err)
 	}
 	defer tx.Rollback()
-	if err := f(tx); err != nil {
+	topic, err := f(tx)
+	if err != nil {
 		return s.coded(err)
 	}
 	var version int64
@@ -64,6 +72,64 @@ func each(ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) error, query str
 		}
 	}
 	return rows.Err()
+}
+
+// rowScanner is a *sql.Row or *sql.Rows.
+type rowScanner interface{ Scan(dest ...any) error }
+
+// scanHash reads a hash of 32 bytes; an empty column is the zero hash.
+type scanHash struct{ to *[32]byte }
+
+// Scan is for database/sql.
+func (h scanHash) Scan(value any) error {
+	b, ok := value.([]byte)
+	if !ok || len(b) != 0 && len(b) != len(h.to) {
+		return fmt.Errorf("a hash of %d bytes", len(b))
+	}
+	*h.to = [32]byte{}
+	copy(h.to[:], b)
+	return nil
+}
+
+// hashColumn is how the store writes a hash that may be missing.
+func hashColumn(h [32]byte) []byte {
+	if h == ([32]byte{}) {
+		return []byte{} // the columns know no NULL
+	}
+	return h[:]
+}
+
+// scanJSON reads a column of JSON.
+type scanJSON struct{ to any }
+
+// Scan is for database/sql.
+func (j scanJSON) Scan(value any) error {
+	switch v := value.(type) {
+	case string:
+		return json.Unmarshal([]byte(v), j.to)
+	case []byte:
+		return json.Unmarshal(v, j.to)
+	}
+	return fmt.Errorf("JSON of type %T", value)
+}
+
+// jsonColumn is how the store writes JSON.
+func jsonColumn(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+// scanTime reads what millis wrote.
+type scanTime struct{ to *time.Time }
+
+// Scan is for database/sql.
+func (t scanTime) Scan(value any) error {
+	ms, ok := value.(int64)
+	if !ok {
+		return fmt.Errorf("a time of type %T", value)
+	}
+	*t.to = moment(ms)
+	return nil
 }
 
 // affected tells how many rows a statement changed.

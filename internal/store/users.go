@@ -45,15 +45,16 @@ func (s *Store) Bootstrap(ctx context.Context, password secret.String) (First, e
 			return err
 		}
 		if set != "" {
-			_, err := tx.ExecContext(ctx, "UPDATE users SET password_hash = $1 WHERE id = $2", set, account.Admin)
-			if err != nil {
+			if err := setPasswordHash(ctx, tx, account.Admin, set); err != nil {
 				return err
 			}
 		}
 		return tx.QueryRowContext(ctx, "SELECT count(*) FROM api_keys").Scan(&keys)
 	})
 	if err == nil && keys == 0 {
-		_, first.Key, err = s.CreateKey(ctx, account.KeyRequest{Name: firstKeyName, User: account.Admin, Role: account.RoleAdmin})
+		_, first.Key, err = s.CreateKey(ctx, account.KeyRequest{
+			Name: firstKeyName, User: account.Admin, Role: account.RoleAdmin, Rights: account.FullRights(),
+		})
 	}
 	if err != nil {
 		return First{}, fmt.Errorf("bootstrap: %w", err)
@@ -79,19 +80,19 @@ func ensureAdmin(ctx context.Context, tx *sql.Tx, now time.Time) error {
 
 // CreateUser adds a user.
 func (s *Store) CreateUser(ctx context.Context, user account.User) error {
-	if err := errors.Join(account.CheckUserID(user.ID), account.CheckName("name", user.Name)); err != nil {
-		return fault.New(fault.Invalid, "The user cannot be made: %v.", err)
-	}
-	if !user.Role.Valid() {
-		return fault.New(fault.Invalid, "Unknown role %q. Use %s or %s.", user.Role, account.RoleAdmin, account.RoleMember)
+	if err := checkUser(user); err != nil {
+		return err
 	}
 	if user.Created.IsZero() {
 		user.Created = time.Now()
 	}
 	err := s.update(ctx, Keys, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO users (id, name, role, password_hash, disabled, created)
-			VALUES ($1, $2, $3, $4, $5, $6)`,
-			user.ID, user.Name, string(user.Role), user.PasswordHash, user.Disabled, millis(user.Created))
+		if err := holdProfile(ctx, tx, user.Profile); err != nil {
+			return missingProfile(err, user.Profile)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO users (id, name, role, password_hash, profile, disabled, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			user.ID, user.Name, string(user.Role), user.PasswordHash, user.Profile, user.Disabled, millis(user.Created))
 		if err != nil && s.engine.trouble(err) == duplicate {
 			return fault.Wrap(err, fault.Conflict, "There is already a user %q. Choose another id.", user.ID)
 		}
@@ -103,11 +104,21 @@ func (s *Store) CreateUser(ctx context.Context, user account.User) error {
 	return nil
 }
 
+func checkUser(user account.User) error {
+	if err := errors.Join(account.CheckUserID(user.ID), account.CheckName("name", user.Name)); err != nil {
+		return fault.New(fault.Invalid, "The user cannot be saved: %v.", err)
+	}
+	if !user.Role.Valid() {
+		return fault.New(fault.Invalid, "Unknown role %q. Use %s or %s.", user.Role, account.RoleAdmin, account.RoleMember)
+	}
+	return nil
+}
+
 // User is one user.
 func (s *Store) User(ctx context.Context, id string) (account.User, error) {
 	users, err := s.selectUsers(ctx, "WHERE id = $1", id)
 	if err == nil && len(users) == 0 {
-		err = fault.New(fault.NotFound, "There is no user %q. See the list of users.", id)
+		err = noUser(id)
 	}
 	if err != nil {
 		return account.User{}, fmt.Errorf("read user: %w", err)
@@ -124,31 +135,131 @@ func (s *Store) Users(ctx context.Context) ([]account.User, error) {
 	return users, nil
 }
 
-// SetUserDisabled shuts a user out, keys included, or lets it in again.
+// ChangeUser changes a user's name, role or profile as change says. The last
+// enabled admin with a password stays one. change must not use the store.
+func (s *Store) ChangeUser(ctx context.Context, id string, change func(*account.User) error) (account.User, error) {
+	var user account.User
+	err := s.changeUser(ctx, id, func(tx *sql.Tx, before account.User) error {
+		user = before
+		if err := change(&user); err != nil {
+			return err
+		}
+		user = account.User{
+			ID: before.ID, Name: user.Name, Role: user.Role, Profile: user.Profile,
+			PasswordHash: before.PasswordHash, Disabled: before.Disabled, Created: before.Created,
+		}
+		if err := checkUser(user); err != nil {
+			return err
+		}
+		if user.Profile != before.Profile {
+			if err := holdProfile(ctx, tx, user.Profile); err != nil {
+				return missingProfile(err, user.Profile)
+			}
+		}
+		if user.Role != account.RoleAdmin {
+			if err := keepAnAdmin(ctx, tx, before); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE users SET name = $1, role = $2, profile = $3 WHERE id = $4",
+			user.Name, string(user.Role), user.Profile, id)
+		return err
+	})
+	return user, err
+}
+
+// SetUserDisabled shuts a user out, with its keys, grants and browser sessions,
+// or lets it in again; its browsers have to sign in anew.
 func (s *Store) SetUserDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.changeUser(ctx, id, "UPDATE users SET disabled = $1 WHERE id = $2", disabled, id)
+	return s.changeUser(ctx, id, func(tx *sql.Tx, user account.User) error {
+		if disabled {
+			if err := keepAnAdmin(ctx, tx, user); err != nil {
+				return err
+			}
+			if err := endSignIns(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE users SET disabled = $1 WHERE id = $2", disabled, id)
+		return err
+	})
 }
 
-// SetPassword replaces a user's password.
-func (s *Store) SetPassword(ctx context.Context, id string, password secret.String) error {
-	return s.changeUser(ctx, id, "UPDATE users SET password_hash = $1 WHERE id = $2", secret.HashPassword(password), id)
+// SetPasswordHash replaces a user's password. Whoever came in with the old one is
+// out: browser sessions end, grants are revoked.
+func (s *Store) SetPasswordHash(ctx context.Context, id, hash string) error {
+	return s.changeUser(ctx, id, func(tx *sql.Tx, user account.User) error {
+		if hash == "" {
+			if err := keepAnAdmin(ctx, tx, user); err != nil {
+				return err
+			}
+		}
+		return setPasswordHash(ctx, tx, id, hash)
+	})
 }
 
-// DeleteUser removes a user with its keys.
+func setPasswordHash(ctx context.Context, tx *sql.Tx, id, hash string) error {
+	_, err := tx.ExecContext(ctx, "UPDATE users SET password_hash = $1 WHERE id = $2", hash, id)
+	if err != nil {
+		return err
+	}
+	return signOut(ctx, tx, id)
+}
+
+// SignOutEverywhere ends a user's browser sessions and revokes its grants. Its
+// keys stay.
+func (s *Store) SignOutEverywhere(ctx context.Context, id string) error {
+	return s.changeUser(ctx, id, func(tx *sql.Tx, _ account.User) error { return signOut(ctx, tx, id) })
+}
+
+// signOut needs the user's row to be held.
+func signOut(ctx context.Context, tx *sql.Tx, user string) error {
+	if err := endSignIns(ctx, tx, user); err != nil {
+		return err
+	}
+	_, err := revokeGrants(ctx, tx, time.Now(), "user_id = $1", user)
+	return err
+}
+
+// endSignIns ends browser sessions, and drops the codes that they have brought.
+func endSignIns(ctx context.Context, tx *sql.Tx, user string) error {
+	for _, table := range []string{"sign_ins", "codes"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE user_id = $1", user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteUser removes a user with its keys, grants, tokens, codes and browser
+// sessions. Clients that acted for it act for nobody any more.
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	if id == account.Admin {
 		return fault.New(fault.Conflict, "The user %q cannot be deleted. Disable it instead.", id)
 	}
-	return s.changeUser(ctx, id, "DELETE FROM users WHERE id = $1", id)
+	return s.changeUser(ctx, id, func(tx *sql.Tx, user account.User) error {
+		if err := keepAnAdmin(ctx, tx, user); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM users WHERE id = $1", id) // foreign keys take the rest with it
+		return err
+	})
 }
 
-func (s *Store) changeUser(ctx context.Context, id, query string, args ...any) error {
+// changeUser runs f with a user whose row is held.
+func (s *Store) changeUser(ctx context.Context, id string, f func(*sql.Tx, account.User) error) error {
 	err := s.update(ctx, Keys, func(tx *sql.Tx) error {
-		n, err := affected(tx.ExecContext(ctx, query, args...))
-		if err == nil && n == 0 {
-			return fault.New(fault.NotFound, "There is no user %q. See the list of users.", id)
+		if err := takeTurn(ctx, tx, turnAdmins); err != nil {
+			return err
 		}
-		return err
+		user, err := holdUser(ctx, tx, id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return noUser(id)
+		}
+		if err != nil {
+			return err
+		}
+		return f(tx, user)
 	})
 	if err != nil {
 		return fmt.Errorf("change user: %w", err)
@@ -156,16 +267,38 @@ func (s *Store) changeUser(ctx context.Context, id, query string, args ...any) e
 	return nil
 }
 
+// keepAnAdmin refuses to take the last one away who could let somebody in again.
+func keepAnAdmin(ctx context.Context, tx *sql.Tx, user account.User) error {
+	if user.Role != account.RoleAdmin || user.Disabled || user.PasswordHash == "" {
+		return nil
+	}
+	var others int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM users
+		WHERE role = $1 AND disabled = FALSE AND password_hash <> '' AND id <> $2`, string(account.RoleAdmin), user.ID).Scan(&others)
+	if err == nil && others == 0 {
+		err = fault.New(fault.Conflict, "%q is the last admin who can sign in. Give another user the role admin and a password first.", user.ID)
+	}
+	return err
+}
+
+func noUser(id string) error {
+	return fault.New(fault.NotFound, "There is no user %q. See the list of users.", id)
+}
+
 func (s *Store) selectUsers(ctx context.Context, rest string, args ...any) (users []account.User, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		return each(ctx, tx, func(rows *sql.Rows) error {
-			var u account.User
-			var created int64
-			err := rows.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash, &u.Disabled, &created)
-			u.Created = moment(created)
-			users = append(users, u)
+			user, err := scanUser(rows)
+			users = append(users, user)
 			return err
-		}, "SELECT id, name, role, password_hash, disabled, created FROM users "+rest, args...)
+		}, "SELECT "+userColumns+" FROM users "+rest, args...)
 	})
 	return users, err
+}
+
+const userColumns = "id, name, role, password_hash, profile, disabled, created"
+
+func scanUser(row rowScanner) (u account.User, err error) {
+	err = row.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash, &u.Profile, &u.Disabled, scanTime{&u.Created})
+	return u, err
 }

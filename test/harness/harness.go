@@ -201,6 +201,16 @@ func Start(tb testing.TB, cmd *exec.Cmd) *Process {
 // Output is what the program has printed up to now.
 func (p *Process) Output() string { return p.out.String() }
 
+// AwaitEnd returns when the program has ended by itself.
+func (p *Process) AwaitEnd(tb testing.TB) {
+	tb.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(Patience):
+		tb.Fatalf("it did not end; output:\n%s", p.out)
+	}
+}
+
 // Await returns when the program accepts connections at addr.
 func (p *Process) Await(tb testing.TB, addr string) {
 	tb.Helper()

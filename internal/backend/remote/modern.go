@@ -41,8 +41,7 @@ func (p *modern) Close(context.Context) error {
 
 // modernHead writes the headers that mirror the body.
 func modernHead(dst []byte, req *mcpwire.Request) []byte {
-	dst = append(dst, line.PostLines...)
-	dst, _ = rawhttp.AppendField(dst, "MCP-Protocol-Version", string(mcpwire.LatestModern))
+	dst = append(dst, line.PostLines+"MCP-Protocol-Version: "+string(mcpwire.LatestModern)+"\r\n"...)
 	dst, _ = rawhttp.AppendField(dst, "Mcp-Method", mcpheader.Encode(req.Method))
 	switch req.Method {
 	case mcpwire.MethodToolsCall, mcpwire.MethodPromptsGet, mcpwire.MethodResourcesRead:

@@ -19,6 +19,7 @@ import (
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/eventstream"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
 )
 
@@ -52,8 +53,8 @@ func New(log *slog.Logger, d *session.Dispatcher, path string) *Endpoint {
 // Routes are the endpoint's.
 func (e *Endpoint) Routes() []route.Route {
 	return []route.Route{
-		{Pattern: e.path, Methods: []string{http.MethodGet}, Policy: route.Bearer, Handler: http.HandlerFunc(e.listen)},
-		{Pattern: e.messages, Methods: []string{http.MethodPost}, Policy: route.Bearer, Handler: http.HandlerFunc(e.post)},
+		{Pattern: e.path, Methods: []string{http.MethodGet}, Policy: route.Bearer, Resource: oauth.DefaultResource, Handler: http.HandlerFunc(e.listen)},
+		{Pattern: e.messages, Methods: []string{http.MethodPost}, Policy: route.Bearer, Resource: oauth.DefaultResource, Handler: http.HandlerFunc(e.post)},
 	}
 }
 

@@ -170,10 +170,7 @@ func (w *writer) stream(id []byte, o *mcpwire.Outcome) error {
 	if _, err := w.out.Write(mcpwire.AppendResultHead(nil, id)); err != nil {
 		return err
 	}
-	if err := stream.WriteLines(w.out, o.Result.Bytes, space); err != nil {
-		return err
-	}
-	if err := stream.WriteRest(w.out, o.Result.Rest, space); err != nil {
+	if err := stream.WriteResult(w.out, &o.Result, space); err != nil {
 		return err
 	}
 	return w.out.WriteByte('}')

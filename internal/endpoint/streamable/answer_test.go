@@ -177,7 +177,7 @@ func large(d *door, n int, tail io.Reader, before func(mcpwire.Sink)) (result []
 		if tail != nil {
 			r = io.MultiReader(bytes.NewReader(result[held:len(result)-1]), tail)
 		}
-		return mcpwire.Outcome{Kind: mcpwire.Complete, Revision: req.Revision, Result: mcpwire.Result{Bytes: result[:held], Rest: rest{r, closed}}}
+		return mcpwire.Outcome{Kind: mcpwire.Complete, Revision: req.Revision, Result: mcpwire.Result{Bytes: bytes.Clone(result[:held]), Rest: rest{r, closed}}}
 	})
 	return result, closed
 }

@@ -35,11 +35,11 @@ func (e *Endpoint) batch(w http.ResponseWriter, r *http.Request, p account.Princ
 		stream.WriteError(w, http.StatusBadRequest, nil, err)
 		return
 	}
-	if h := r.Header.Get(headerRevision); session.NoBatches(mcpwire.Revision(h)) {
+	if h := header(r, headerRevision); session.NoBatches(mcpwire.Revision(h)) {
 		e.refuse(w, http.StatusBadRequest, noBatch)
 		return
 	}
-	if r.Header.Get(headerSession) == "" {
+	if header(r, headerSession) == "" {
 		e.refuse(w, http.StatusBadRequest, noSession)
 		return
 	}

@@ -173,13 +173,8 @@ func (x *exchange) through(o *mcpwire.Outcome) error {
 	if _, err := out.Write(head); err != nil {
 		return err
 	}
-	if err := stream.WriteLines(out, o.Result.Bytes, dataLine); err != nil {
+	if err := stream.WriteResult(out, &o.Result, dataLine); err != nil {
 		return err
-	}
-	if o.Result.Rest != nil {
-		if err := stream.WriteRest(out, o.Result.Rest, dataLine); err != nil {
-			return err
-		}
 	}
 	return out.Send([]byte("}\n\n"))
 }
@@ -236,13 +231,8 @@ func (x *exchange) large(o *mcpwire.Outcome, length int64) error {
 	if _, err := out.Write(mcpwire.AppendResultHead(nil, x.id)); err != nil {
 		return err
 	}
-	if _, err := out.Write(o.Result.Bytes); err != nil {
+	if err := stream.WriteResult(out, &o.Result, nil); err != nil {
 		return err
-	}
-	if o.Result.Rest != nil {
-		if err := stream.WriteRest(out, o.Result.Rest, nil); err != nil {
-			return err
-		}
 	}
 	end := []byte{'}'}
 	if missing := length - out.n - 1; missing > 0 {

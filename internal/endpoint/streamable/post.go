@@ -52,14 +52,14 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request, p account.Princi
 func (e *Endpoint) oneWay(w http.ResponseWriter, r *http.Request, p account.Principal, msg *mcpwire.Message) {
 	if msg.IsNotification() {
 		_, modern := session.Version(msg.Params)
-		if modern || r.Header.Get(headerSession) == "" && modernRevision(r.Header.Get(headerRevision)) {
+		if modern || header(r, headerSession) == "" && modernRevision(header(r, headerRevision)) {
 			// 2026-07-28 defines no notification from clients over HTTP, and no
 			// headers for one: accepted, and nothing comes of it.
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
 	}
-	if r.Header.Get(headerSession) == "" {
+	if header(r, headerSession) == "" {
 		e.refuse(w, http.StatusBadRequest, noSession)
 		return
 	}
@@ -102,9 +102,9 @@ func (e *Endpoint) request(w http.ResponseWriter, r *http.Request, p account.Pri
 	switch {
 	case modern:
 		e.modern(w, r, p, msg, req, err)
-	case r.Header.Get(headerSession) != "":
+	case header(r, headerSession) != "":
 		e.legacy(w, r, p, msg, req, err)
-	case modernRevision(r.Header.Get(headerRevision)):
+	case modernRevision(header(r, headerRevision)):
 		stream.WriteError(w, http.StatusBadRequest, msg.ID, mcpwire.Errorf(mcpwire.CodeInvalidParams,
 			"params._meta lacks %s, which the header announces. Send it with every request.", mcpwire.MetaVersion))
 	default:
@@ -145,7 +145,7 @@ func (e *Endpoint) initialize(w http.ResponseWriter, r *http.Request, p account.
 // another revision than the session's is forgiven: claude.ai was seen to send
 // 2026-07-28 in a session it had initialized.
 func (e *Endpoint) revisionFits(w http.ResponseWriter, r *http.Request, id []byte) bool {
-	h := r.Header.Get(headerRevision)
+	h := header(r, headerRevision)
 	if h == "" || modernRevision(h) {
 		return true
 	}

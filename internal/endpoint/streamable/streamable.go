@@ -39,8 +39,10 @@ func New(log *slog.Logger, table *session.Table, path string) *Endpoint {
 func (e *Endpoint) Routes() []route.Route {
 	methods := []string{http.MethodPost, http.MethodGet, http.MethodDelete}
 	return []route.Route{
-		{Pattern: e.path, Methods: methods, Policy: route.Bearer, Handler: e},
-		{Pattern: e.path + "/{$}", Methods: methods, Policy: route.Bearer, Handler: e},
+		{Pattern: e.path, Methods: methods, Policy: route.Bearer, Resource: e.path, Handler: e},
+		{Pattern: e.path + "/", Methods: methods, Policy: route.Bearer, Resource: e.path, Handler: e},
+		{Pattern: e.path + "/{profile}", Methods: methods, Policy: route.Bearer, Resource: e.path + "/{profile}", Handler: e},
+		{Pattern: e.path + "/{profile}/", Methods: methods, Policy: route.Bearer, Resource: e.path + "/{profile}", Handler: e},
 	}
 }
 
@@ -52,6 +54,14 @@ const (
 	headerName     = "Mcp-Name"
 	headerLastID   = "Last-Event-Id"
 )
+
+// header is the value of a header, of whose name it saves the spelling out.
+func header(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
 
 // ServeHTTP answers one HTTP request.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +97,7 @@ func notAllowed(w http.ResponseWriter, allow string) {
 // for whatever is not the caller's live session, so that its client initializes
 // anew. It says nothing in the codes of 2026-07-28.
 func (e *Endpoint) acquire(w http.ResponseWriter, r *http.Request, p account.Principal, id []byte) *session.Session {
-	s, err := e.table.Acquire(r.Context(), p, r.Header.Get(headerSession))
+	s, err := e.table.Acquire(r.Context(), p, header(r, headerSession))
 	if err == nil {
 		return s
 	}
@@ -100,7 +110,7 @@ func (e *Endpoint) acquire(w http.ResponseWriter, r *http.Request, p account.Pri
 
 // get opens the stream of what belongs to no call, or resumes a stream.
 func (e *Endpoint) get(w http.ResponseWriter, r *http.Request, p account.Principal) {
-	if r.Header.Get(headerSession) == "" {
+	if header(r, headerSession) == "" {
 		notAllowed(w, "POST")
 		return
 	}
@@ -114,7 +124,7 @@ func (e *Endpoint) get(w http.ResponseWriter, r *http.Request, p account.Princip
 	}
 	defer s.Release()
 	var rd *stream.Reader
-	last := r.Header.Get(headerLastID)
+	last := header(r, headerLastID)
 	if last == "" {
 		rd = s.Outside().AttachNew()
 	} else {
@@ -144,7 +154,7 @@ func (e *Endpoint) get(w http.ResponseWriter, r *http.Request, p account.Princip
 
 // delete ends a session.
 func (e *Endpoint) delete(w http.ResponseWriter, r *http.Request, p account.Principal) {
-	if r.Header.Get(headerSession) == "" {
+	if header(r, headerSession) == "" {
 		notAllowed(w, "POST")
 		return
 	}

@@ -167,9 +167,12 @@ func (b *body) finish() {
 	}
 	b.err = io.EOF
 	cn, client := b.cn, b.client
-	if !b.kept && !b.stop() || cn.rest <= 0 || cn.br.Buffered() > 0 || cn.nc.SetDeadline(time.Time{}) != nil {
+	if !b.kept && !b.stop() || cn.rest <= 0 || cn.br.Buffered() > 0 {
 		cn.close()
 		return
+	}
+	if cn.timed {
+		cn.deadline(time.Time{})
 	}
 	client.put(cn)
 }
@@ -180,7 +183,7 @@ func (b *body) Close() error {
 		return nil
 	}
 	if b.cn.rest > 0 && (b.mode == byChunks || b.left <= drainBytes) {
-		_ = b.cn.nc.SetReadDeadline(time.Now().Add(drainTime)) // a failure shows in the read
+		b.cn.deadline(time.Now().Add(drainTime))
 		var scrap [512]byte
 		for n := 0; n < drainBytes && b.err == nil; {
 			m, _ := b.Read(scrap[:])

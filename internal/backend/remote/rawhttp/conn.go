@@ -25,6 +25,7 @@ type conn struct {
 	peek  func(fd uintptr) bool
 	fresh bool // what peek saw: open, and nothing unasked to read
 	abort func()
+	timed bool // a deadline is set
 	out   []byte
 
 	until time.Time     // when its rest in the pool ends
@@ -76,7 +77,7 @@ func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response,
 	x := &exchange{}
 	x.body = body{cn: cn, client: c, ctx: ctx, stop: context.AfterFunc(ctx, cn.abort)}
 	if d := shorter(r.Wait, r.Total); d > 0 {
-		_ = cn.nc.SetDeadline(start.Add(d)) // fails only on a closed connection, which the write reports
+		cn.deadline(start.Add(d))
 	}
 	if n, err := cn.write(c, r); err != nil {
 		// A backend that refuses a large body answers before it has read it.
@@ -92,12 +93,18 @@ func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response,
 		if r.Total > 0 {
 			end = start.Add(r.Total)
 		}
-		_ = cn.nc.SetDeadline(end) // as above; the next read reports it
+		cn.deadline(end)
 	}
 	if x.resp.Length == 0 {
 		x.body.finish()
 	}
 	return &x.resp, nil
+}
+
+// deadline sets the time by which reads and writes must be done; zero lifts it.
+func (cn *conn) deadline(t time.Time) {
+	_ = cn.nc.SetDeadline(t) // fails only on a closed connection, which the next use reports
+	cn.timed = !t.IsZero()
 }
 
 // shorter is the smaller of two durations of which 0 is for ever.

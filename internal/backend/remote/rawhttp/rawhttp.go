@@ -154,8 +154,8 @@ func validName(s string) bool {
 }
 
 func isToken(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return 'a' <= c && c <= 'z' || c == '-' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0
 }
 
 // validValue accepts a field value (RFC 9110, section 5.5): no control

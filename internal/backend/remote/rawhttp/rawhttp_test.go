@@ -504,6 +504,40 @@ func TestEndOfStream(t *testing.T) {
 	}
 }
 
+// TestEndOfStream_deadline lets the connection rest longer than the end of its last
+// stream was waited for.
+func TestEndOfStream_deadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := client(t, "http://backend/mcp")
+		dialled := 0
+		c.SetDial(func(context.Context, string, string) (net.Conn, error) {
+			dialled++
+			ours, theirs := net.Pipe()
+			go func() {
+				br := bufio.NewReader(theirs)
+				for request(br) {
+					_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+					_, _ = io.WriteString(theirs, "0\r\n\r\n")
+				}
+			}()
+			return ours, nil
+		})
+		for range 3 {
+			resp, err := c.Do(t.Context(), &rawhttp.Request{Method: "POST", Body: []byte("{}")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Close()
+			time.Sleep(time.Second) // virtual
+		}
+		if dialled != 1 {
+			t.Errorf("%d connections for 3 streams", dialled)
+		}
+		c.Close() // ends the backend within the bubble
+	})
+}
+
 func TestFields(t *testing.T) {
 	t.Parallel()
 	for _, bad := range [][2]string{{"", "x"}, {"A B", "x"}, {"A", "x\r\nB: y"}, {"A", "x\ny"}, {"A", "\x00"}, {"A:", "x"}, {"A\r", "x"}} {

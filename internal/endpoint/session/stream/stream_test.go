@@ -201,7 +201,31 @@ func TestWriteLines(t *testing.T) {
 	if err := stream.WriteLines(&b, []byte("a\r\nb\n\nc"), []byte("|")); err != nil || b.String() != "a |b||c" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
-	if err := stream.WriteRest(&b, iotest.ErrReader(io.ErrUnexpectedEOF), nil); !errors.Is(err, stream.ErrBroken) {
+}
+
+// The rest passes through the memory of the beginning, whatever the sizes.
+func TestWriteResult(t *testing.T) {
+	t.Parallel()
+	text := "{\"a\":\n" + strings.Repeat("0123456789\r\n", 1000) + "}"
+	for _, held := range []int{1, 7, 1000, len(text) - 1, len(text)} {
+		for _, newline := range []string{"", "|"} {
+			r := mcpwire.Result{Bytes: []byte(text[:held])}
+			if held < len(text) {
+				r.Rest = io.NopCloser(iotest.DataErrReader(strings.NewReader(text[held:])))
+			}
+			var b strings.Builder
+			want, nl := text, []byte(nil)
+			if newline != "" {
+				want, nl = strings.NewReplacer("\r", " ", "\n", newline).Replace(text), []byte(newline)
+			}
+			if err := stream.WriteResult(&b, &r, nl); err != nil || b.String() != want {
+				t.Errorf("%d bytes held, newline %q: %d of %d bytes, %v", held, newline, b.Len(), len(want), err)
+			}
+		}
+	}
+	var b strings.Builder
+	broken := mcpwire.Result{Bytes: []byte("{"), Rest: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}
+	if err := stream.WriteResult(&b, &broken, nil); !errors.Is(err, stream.ErrBroken) {
 		t.Errorf("broken: %v", err)
 	}
 }

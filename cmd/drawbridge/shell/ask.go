@@ -1,0 +1,108 @@
+package shell
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/secret"
+)
+
+// YesFlag is for commands that end something which cannot be brought back.
+func YesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask first"}
+}
+
+// Sure asks a person, if there is one, before something is ended.
+func (s *Shell) Sure(cmd *cli.Command, format string, args ...any) error {
+	if cmd.Bool("yes") || !IsTerminal(s.In) {
+		return nil
+	}
+	fmt.Fprintf(s.Err, "%s [y/N] ", Clean(fmt.Sprintf(format, args...)))
+	line, err := bufio.NewReader(s.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	fmt.Fprintln(s.Err, "Nothing was changed.")
+	return ErrSaid
+}
+
+// maxLine bounds a password on standard input.
+const maxLine = 4096
+
+// PasswordFlags are those of commands that set a password, which is never an
+// argument: other users of the machine see those.
+func PasswordFlags() []cli.Flag {
+	return []cli.Flag{&cli.BoolFlag{Name: "generate", Usage: "make a password and print it, alone, on standard output"}}
+}
+
+// Password asks for a password, twice and without echo, or reads the first line of
+// standard input. It is empty where one is to be made.
+func (s *Shell) Password(cmd *cli.Command) (secret.String, error) {
+	if cmd.Bool("generate") {
+		return secret.String{}, nil
+	}
+	if f, ok := s.In.(*os.File); ok && IsTerminal(f) {
+		return s.typed(f)
+	}
+	line, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secret.String{}, fmt.Errorf("read password: %w", err)
+	}
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return secret.String{}, Usagef(cmd, "there is no password on standard input; give one, or --generate")
+	}
+	return secret.New(line), nil
+}
+
+// typed reads a password from a terminal. A signal in between must not leave the
+// terminal without echo.
+func (s *Shell) typed(f *os.File) (secret.String, error) {
+	fd := int(f.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return secret.String{}, fmt.Errorf("read password: %w", err)
+	}
+	interrupted, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
+	defer close(done)
+	go func() { // ends with done
+		select {
+		case <-interrupted:
+			_ = term.Restore(fd, state)
+			os.Exit(Failed)
+		case <-done:
+		}
+	}()
+	var lines [2]string
+	for i, prompt := range []string{"Password: ", "Again: "} {
+		fmt.Fprint(s.Err, prompt)
+		line, err := term.ReadPassword(fd)
+		fmt.Fprintln(s.Err)
+		if err != nil {
+			return secret.String{}, fmt.Errorf("read password: %w", err)
+		}
+		lines[i] = string(line)
+	}
+	switch {
+	case lines[0] == "":
+		return secret.String{}, fault.New(fault.Invalid, "The password is empty. Type one, or give --generate to have one made.")
+	case lines[0] != lines[1]:
+		return secret.String{}, fault.New(fault.Invalid, "The two passwords are not the same. Try again.")
+	}
+	return secret.New(lines[0]), nil
+}

@@ -1,0 +1,4 @@
+package egress
+
+// Control is what the socket asks before it connects for host.
+func (c *Client) Control(host, address string) error { return c.control(host)("tcp", address, nil) }
