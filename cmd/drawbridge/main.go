@@ -1,9 +1,9 @@
 // Drawbridge is an MCP gateway: many MCP servers behind one door.
 //
-// There is one file per command, here or in accounts. A command reads the configuration, opens what
-// it needs, and ends in an exit code: 0 done, 1 failed, 2 wrong usage. What a
-// script may want goes to standard output, everything else to standard error,
-// and every error says what to do next.
+// There is one file per command, here or in accounts. A command reads the
+// configuration, opens what it needs, and ends in an exit code: 0 done, 1 failed, 2
+// wrong usage. What a script may want goes to standard output, everything else to
+// standard error, and every error says what to do next.
 package main
 
 import (

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "await": await, "capture": capture, "answers": answersWith, "mode": mode,
+			"exits": exits, "becomes": becomes, "await": await, "capture": capture, "answers": answersWith, "mode": mode,
 			"logged": logged, "gone": gone, "holds": holds, "lacks": lacks, "sql": statement, "token": token,
 		},
 	})
@@ -67,6 +67,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// becomes CODE PROGRAM ARG... runs the program again until it ends with that exit
+// code: a running gateway sees within a second what another process has changed.
+func becomes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: becomes CODE PROGRAM ARG...")
+	}
+	until(ts, "exit code "+args[0], func(context.Context) bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && args[0] == "0" || err != nil && err.Error() == "exit status "+args[0]
+	})
 }
 
 // awaitTime bounds how long a script waits for a server it has started.

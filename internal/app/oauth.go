@@ -79,7 +79,7 @@ func (a *App) base() string { return a.server.Base() }
 
 // egress makes the guarded client for URLs that came from outside.
 func (a *App) egress(maxBytes int64) (*egress.Client, error) {
-	return egress.New(egress.Config{MaxBytes: maxBytes}, egress.Deps{Own: func() []string {
+	return egress.New(egress.Config{MaxBytes: maxBytes, Allow: a.cfg.Egress.Allow}, egress.Deps{Own: func() []string {
 		own := append([]string(nil), a.cfg.AllowedHosts...)
 		if u, err := url.Parse(a.base()); err == nil {
 			own = append(own, u.Hostname())
@@ -153,11 +153,13 @@ func (s consented) Client(ctx context.Context, id string) (oauth.Client, error) 
 		return s.Store.Client(ctx, id)
 	}
 	c, err := s.documents.Client(ctx, id)
-	if err == nil {
-		return c, nil
+	if fault.CodeOf(err) != fault.Invalid {
+		return c, err
 	}
+	// The page was shown a moment ago, so the document was good: it cannot be read
+	// just now. What was kept when somebody let the client in before will do.
 	if kept, kerr := s.Store.Client(ctx, id); kerr == nil {
-		return kept, nil // as it was when somebody let it in before
+		return kept, nil
 	}
 	return oauth.Client{}, err
 }

@@ -94,8 +94,13 @@ func (m *memory) AuditChains(context.Context) (list []account.Chain, err error) 
 	return list, nil
 }
 
-func (m *memory) WalkAudit(ctx context.Context, chains func([]account.Chain) error, row func(string, account.ChainedRecord) error) error {
-	list, _ := m.AuditChains(ctx)
+func (m *memory) WalkAudit(_ context.Context, chains func([]account.Chain) error, row func(string, account.ChainedRecord) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []account.Chain
+	for _, c := range m.chains {
+		list = append(list, c.Chain)
+	}
 	if err := chains(list); err != nil {
 		return err
 	}
@@ -110,6 +115,8 @@ func (m *memory) WalkAudit(ctx context.Context, chains func([]account.Chain) err
 }
 
 func (m *memory) AuditCut(_ context.Context, id string, before time.Time) (seq int64, hash [32]byte, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, r := range m.find(id).rows {
 		if !r.Time.Before(before) {
 			break

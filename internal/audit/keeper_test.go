@@ -36,7 +36,7 @@ func TestKeeper(t *testing.T) {
 		time.Sleep(23 * time.Hour)
 		expect(t, m, "not before a day has passed", "b", "c")
 		m.cutFails(errors.New("disk full"))
-		time.Sleep(2 * time.Hour)
+		time.Sleep(90 * time.Minute)
 		expect(t, m, "failed", "b", "c")
 		m.cutFails(nil)
 		time.Sleep(time.Hour)

@@ -76,7 +76,8 @@ func TestPasswords_A14_boundedMemory(t *testing.T) {
 	t.Parallel()
 	p := newSilent(t)
 	now := time.Now()
-	for i := range 2 * maxPairs {
+	const networks = maxPairs + 50
+	for i := range networks {
 		who := pair{fmt.Sprint("network ", i), "admin"}
 		p.welcome(who, now.Add(time.Duration(i)))
 		if err := p.admit(who, who.network, now.Add(time.Duration(i))); err != nil {
@@ -86,8 +87,11 @@ func TestPasswords_A14_boundedMemory(t *testing.T) {
 	if len(p.known) != maxPairs || len(p.tries) != maxPairs {
 		t.Errorf("%d known, %d tries; want %d", len(p.known), len(p.tries), maxPairs)
 	}
-	if _, ok := p.known[pair{fmt.Sprint("network ", 2*maxPairs-1), "admin"}]; !ok {
+	if _, ok := p.known[pair{fmt.Sprint("network ", networks-1), "admin"}]; !ok {
 		t.Error("the newest is forgotten")
+	}
+	if _, ok := p.known[pair{"network 0", "admin"}]; ok {
+		t.Error("the oldest is kept")
 	}
 }
 

@@ -68,6 +68,9 @@ type Config struct {
 	// Without it, limits count all who come through a proxy as one.
 	TrustedProxies []netip.Prefix `json:"trusted_proxies" env:"DRAWBRIDGE_TRUSTED_PROXIES"`
 
+	// Egress says what may be fetched from URLs that came from outside.
+	Egress Egress `json:"egress"`
+
 	// Limits bound what callers and backends may use.
 	Limits Limits `json:"limits"`
 
@@ -126,6 +129,15 @@ type OAuth struct {
 
 	// ClientDocumentHosts are the hosts that client_documents: allowlist allows.
 	ClientDocumentHosts []string `json:"client_document_hosts" env:"OAUTH_CLIENT_DOCUMENT_HOSTS"`
+}
+
+// Egress says what may be fetched from URLs that came from outside, such as the
+// documents and keys of OAuth clients. Backends are not meant: an operator names
+// them.
+type Egress struct {
+	// Allow are hosts, addresses and networks beyond the public internet that may be
+	// fetched from, each with or without a port, such as apps.lan:8443 or 10.0.0.0/24.
+	Allow []string `json:"allow" env:"DRAWBRIDGE_EGRESS_ALLOW"`
 }
 
 // DocumentsOff is the value of OAuth.ClientDocuments with which none are read. The

@@ -2,8 +2,10 @@ package egress_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -47,6 +49,35 @@ func TestAllow(t *testing.T) {
 		c := client(t, egress.Config{Allow: []string{tt.allow}}, egresstest.New(t).Deps())
 		if got := c.Control(tt.host, tt.address) == nil; got != tt.want {
 			t.Errorf("with %s: %s at %s: %v, want %v", tt.allow, tt.host, tt.address, got, tt.want)
+		}
+	}
+}
+
+// TestAllow_check has hosts that the rules for names would refuse.
+func TestAllow_check(t *testing.T) {
+	t.Parallel()
+	c := client(t, egress.Config{Allow: []string{"docs.lan", "localhost:4444", "10.0.0.0/24:8443"}, Ports: []uint16{443, 444}}, egresstest.New(t).Deps())
+	for url, want := range map[string]bool{
+		"https://docs.lan/x": true, "https://DOCS.lan:444/x": true, "https://docs.lan./x": false, "https://a.docs.lan/x": false, "http://docs.lan/x": false,
+		"https://localhost:4444/x": true, "https://a.localhost:4444/x": false, "https://10.0.0.7:8443/x": true, "https://10.0.1.7:8443/x": false,
+		"https://good.example.org:444/x": true, "https://good.example.org:445/x": false, "https://127.1:4444/x": false,
+	} {
+		if _, err := c.Check(url); (err == nil) != want {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestNeighbours(t *testing.T) {
+	t.Parallel()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Skip("this machine does not tell its addresses:", err)
+	}
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Bits() > 0 && !slices.Contains(egress.Neighbours(), p.Masked()) {
+			t.Errorf("%s is missing", p)
 		}
 	}
 }

@@ -125,13 +125,15 @@ func TestRegisterClient_limit(t *testing.T) {
 		g, _ := granted(t, s, "anna", "granted")
 		_, err := s.RevokeGrant(ctx, g.ID) // even an ended grant is a trace
 		must(t, err)
-		consent(t, s, "anna", "waiting")
 		_, err = s.ChangeClient(ctx, "admin", func(c *oauth.Client) error { c.MayAdmin = true; return nil })
 		must(t, err)
 		must(t, s.CreateUser(ctx, account.User{ID: "ben", Name: "Ben", Role: account.RoleMember}))
 		granted(t, s, "ben", "used")
-		must(t, s.DeleteUser(ctx, "ben"))                                   // its grants go, its use stays noted
+		must(t, s.DeleteUser(ctx, "ben"))                                    // its grants go, its use stays noted
 		raw(t, cfg, "UPDATE clients SET last_used = 0 WHERE id = 'granted'") // a grant alone is enough
+		_, err = s.PurgeTokens(ctx, time.Now().Add(25*time.Hour))            // used codes
+		must(t, err)
+		consent(t, s, "anna", "waiting")
 		must(t, s.CreateClient(ctx, program("static"))) // of another kind, does not count
 
 		for i := range 8 {

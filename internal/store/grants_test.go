@@ -267,6 +267,9 @@ func TestSignIns(t *testing.T) {
 		look(61*time.Second, true, 61*time.Second)
 		look(31*time.Minute, true, 31*time.Minute) // thirty minutes since the last look
 		look(61*time.Minute, false, 0)
+		raw(t, cfg, "UPDATE users SET disabled = TRUE") // past the store, which would have ended it
+		look(50*time.Minute, false, 0)
+		raw(t, cfg, "UPDATE users SET disabled = FALSE")
 		look(50*time.Minute, true, 50*time.Minute)
 		look(40*time.Minute, true, 50*time.Minute) // a clock that was set back
 		look(time.Hour, false, 0)

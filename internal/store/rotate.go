@@ -32,11 +32,10 @@ func (s *Store) RefreshToken(ctx context.Context, hash [32]byte) (oauth.Refresh,
 
 // refreshRow is a refresh token with what became of it.
 type refreshRow struct {
-	scope     string
-	expires   time.Time
-	used      time.Time
-	successor [32]byte
-	replay    []byte
+	scope   string
+	expires time.Time
+	used    time.Time
+	replay  []byte // until its successor is used
 }
 
 // Rotate exchanges a refresh token for its successor, once. A client that lost the
@@ -95,13 +94,6 @@ func rotate(ctx context.Context, tx *sql.Tx, r oauth.Rotation) (replay []byte, t
 // reuse decides about a token that was exchanged already.
 func reuse(ctx context.Context, tx *sql.Tx, r oauth.Rotation, g grantRow, t refreshRow) (replay []byte, topic Topic, refused *oauth.Error, err error) {
 	again := len(t.replay) > 0 && r.Now.Sub(t.used) < oauth.ReplayWindow
-	if again && t.successor != ([32]byte{}) {
-		next, err := readRefresh(ctx, tx, t.successor)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return nil, quiet, nil, err
-		}
-		again = err == nil && next.used.IsZero()
-	}
 	switch {
 	case again && g.live(r.Now):
 		return t.replay, quiet, nil, nil
@@ -117,7 +109,8 @@ func reuse(ctx context.Context, tx *sql.Tx, r oauth.Rotation, g grantRow, t refr
 
 // exchange marks the presented token as used and adds its successors.
 func exchange(ctx context.Context, tx *sql.Tx, r oauth.Rotation, grant string) error {
-	// A client that comes with this token has the answer that brought it.
+	// A client that comes with this token has the answer that brought it: there is no
+	// honest reason to ask for that once more.
 	_, err := tx.ExecContext(ctx, "UPDATE tokens SET replay = $1 WHERE grant_id = $2 AND length(replay) > 0", []byte{}, grant)
 	if err != nil {
 		return err
@@ -126,8 +119,8 @@ func exchange(ctx context.Context, tx *sql.Tx, r oauth.Rotation, grant string) e
 	if replay == nil {
 		replay = []byte{}
 	}
-	n, err := affected(tx.ExecContext(ctx, "UPDATE tokens SET used = $1, successor = $2, replay = $3 WHERE hash = $4 AND used = 0",
-		millis(r.Now), hashColumn(r.Minted.Refresh), replay, r.Presented[:]))
+	n, err := affected(tx.ExecContext(ctx, "UPDATE tokens SET used = $1, replay = $2 WHERE hash = $3 AND used = 0",
+		millis(r.Now), replay, r.Presented[:]))
 	if err == nil && n != 1 {
 		err = errors.New("a refresh token was used in spite of the held grant")
 	}
@@ -138,8 +131,8 @@ func exchange(ctx context.Context, tx *sql.Tx, r oauth.Rotation, grant string) e
 }
 
 func readRefresh(ctx context.Context, tx *sql.Tx, hash [32]byte) (t refreshRow, err error) {
-	err = tx.QueryRowContext(ctx, "SELECT scope, expires, used, successor, replay FROM tokens WHERE hash = $1 AND kind = $2", hash[:], refreshToken).
-		Scan(&t.scope, scanTime{&t.expires}, scanTime{&t.used}, scanHash{&t.successor}, &t.replay)
+	err = tx.QueryRowContext(ctx, "SELECT scope, expires, used, replay FROM tokens WHERE hash = $1 AND kind = $2", hash[:], refreshToken).
+		Scan(&t.scope, scanTime{&t.expires}, scanTime{&t.used}, &t.replay)
 	return t, err
 }
 

@@ -43,8 +43,8 @@ func insertTokens(ctx context.Context, tx *sql.Tx, grant string, m oauth.Minted)
 		return errors.New("an answer without an access token")
 	}
 	insert := func(hash [32]byte, kind string, expires time.Time) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO tokens (hash, grant_id, kind, scope, expires, used, successor, replay)
-			VALUES ($1, $2, $3, $4, $5, 0, $6, $7)`, hash[:], grant, kind, m.Scope, millis(expires), []byte{}, []byte{})
+		_, err := tx.ExecContext(ctx, `INSERT INTO tokens (hash, grant_id, kind, scope, expires, used, replay)
+			VALUES ($1, $2, $3, $4, $5, 0, $6)`, hash[:], grant, kind, m.Scope, millis(expires), []byte{})
 		return err
 	}
 	if err := insert(m.Access, accessToken, m.AccessExpires); err != nil {

@@ -27,12 +27,12 @@ func (s *Shell) Sure(cmd *cli.Command, format string, args ...any) error {
 	if cmd.Bool("yes") || !IsTerminal(s.In) {
 		return nil
 	}
-	fmt.Fprintf(s.Err, "%s [y/N] ", Clean(fmt.Sprintf(format, args...)))
-	line, err := bufio.NewReader(s.In).ReadString('\n')
+	fmt.Fprintf(s.Err, "%s [y/N] ", line(fmt.Sprintf(format, args...)))
+	answer, err := bufio.NewReader(s.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read answer: %w", err)
 	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
+	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	}
@@ -58,14 +58,14 @@ func (s *Shell) Password(cmd *cli.Command) (secret.String, error) {
 	if f, ok := s.In.(*os.File); ok && IsTerminal(f) {
 		return s.typed(f)
 	}
-	line, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
+	first, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return secret.String{}, fmt.Errorf("read password: %w", err)
 	}
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
+	if first = strings.TrimRight(first, "\r\n"); first == "" {
 		return secret.String{}, Usagef(cmd, "there is no password on standard input; give one, or --generate")
 	}
-	return secret.New(line), nil
+	return secret.New(first), nil
 }
 
 // typed reads a password from a terminal. A signal in between must not leave the
@@ -91,12 +91,12 @@ func (s *Shell) typed(f *os.File) (secret.String, error) {
 	var lines [2]string
 	for i, prompt := range []string{"Password: ", "Again: "} {
 		fmt.Fprint(s.Err, prompt)
-		line, err := term.ReadPassword(fd)
+		typed, err := term.ReadPassword(fd)
 		fmt.Fprintln(s.Err)
 		if err != nil {
 			return secret.String{}, fmt.Errorf("read password: %w", err)
 		}
-		lines[i] = string(line)
+		lines[i] = string(typed)
 	}
 	switch {
 	case lines[0] == "":

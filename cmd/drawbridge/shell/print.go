@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"drawbridge/internal/secret"
 )
 
 // Say tells what was done, on standard output.
 func (s *Shell) Say(format string, args ...any) error {
-	_, err := fmt.Fprintln(s.Out, Clean(fmt.Sprintf(format, args...)))
+	_, err := fmt.Fprintln(s.Out, line(fmt.Sprintf(format, args...)))
 	return err
 }
 
 // Shown prints a secret that was made: alone on standard output, for scripts.
 func (s *Shell) Shown(what string, value secret.String) error {
-	fmt.Fprintf(s.Err, "%s It is shown this once:\n", Clean(what))
+	fmt.Fprintf(s.Err, "%s It is shown this once:\n", line(what))
 	_, err := fmt.Fprintln(s.Out, value.Reveal())
 	return err
 }
@@ -30,15 +31,27 @@ func (s *Shell) PrintJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// Clean takes out of text what a terminal would obey: names and descriptions
-// come from backends.
+// Clean takes out of text what a terminal would obey, and what would show it in
+// another order than it is written: names and descriptions come from backends and
+// from clients that nobody knows.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
+		if r == '\n' || r == '\t' || !unicode.Is(unicode.Cc, r) && !unicode.Is(unicode.Bidi_Control, r) {
 			return r
 		}
-		return '\ufffd'
+		return unicode.ReplacementChar
 	}, text)
+}
+
+// line is Clean for what is to stay on one line: the name of one thing must not
+// look like another thing below it.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, Clean(text))
 }
 
 // Table writes rows as aligned columns.
@@ -53,13 +66,13 @@ func Table(w io.Writer, rows [][]string) {
 		}
 	}
 	for _, row := range rows {
-		var line strings.Builder
+		var out strings.Builder
 		for i, cell := range row {
-			line.WriteString(Clean(cell))
+			out.WriteString(line(cell))
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-len([]rune(cell))+2))
+				out.WriteString(strings.Repeat(" ", widths[i]-len([]rune(cell))+2))
 			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+		fmt.Fprintln(w, strings.TrimRight(out.String(), " "))
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 func TestClean(t *testing.T) {
 	t.Parallel()
-	if got := shell.Clean("a\x1b[2Jb\u009bc\x7f\r\n\tä"); got != "a�[2Jb�c��\n\tä" {
+	if got := shell.Clean("a\x1b[2Jb\u009bc\x7f\r\n\tä\u202ex\u2066"); got != "a�[2Jb�c��\n\tä�x�" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -22,8 +22,8 @@ func TestClean(t *testing.T) {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	shell.Table(&b, [][]string{{"NAME", "X"}, {"ä\x1b", "long"}, {"b", ""}})
-	if got := b.String(); got != "NAME  X\nä�    long\nb\n" {
+	shell.Table(&b, [][]string{{"NAME", "X"}, {"ä\x1b", "long"}, {"b", ""}, {"c\nd", "e\tf"}})
+	if got := b.String(); got != "NAME  X\nä�    long\nb\nc�d   e�f\n" {
 		t.Errorf("got %q", got)
 	}
 }

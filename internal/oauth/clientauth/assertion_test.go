@@ -52,7 +52,7 @@ func spoilt(now int64) map[string]func(k *ticket) {
 	twice := func(name string) func(k *ticket) {
 		return func(k *ticket) {
 			raw, _ := json.Marshal(k.claims)
-			k.raw = fmt.Sprintf(`{%q:"x",%s`, name, raw[1:])
+			k.raw = fmt.Sprintf(`%s,%q:"x"}`, raw[:len(raw)-1], name)
 		}
 	}
 	hmacOf := func(key func() []byte) func(k *ticket) {
@@ -246,6 +246,17 @@ func TestA17_registeredAlgorithm(t *testing.T) {
 	}
 }
 
+// TestA17_otherMethod has a client that could sign but is registered for a secret.
+func TestA17_otherMethod(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{oauth.AuthPost, oauth.AuthBasic, oauth.AuthNone, ""} {
+		b := newBench(t, oauth.Client{ID: "other", Metadata: oauth.Metadata{AuthMethod: method, JWKS: keySet(t, public("one", keys().rsa))}})
+		if err := b.ticket(t, newTicket("other")); !refused(err) {
+			t.Errorf("%q: %v", method, err)
+		}
+	}
+}
+
 func TestA17_inline(t *testing.T) {
 	t.Parallel()
 	c := oauth.Client{ID: "machine", Kind: oauth.Static, Metadata: oauth.Metadata{AuthMethod: oauth.AuthJWT, JWKS: keySet(t, public("one", keys().rsa))}}
@@ -293,16 +304,16 @@ func TestA17_replay(t *testing.T) {
 		if passed.Load() != 1 {
 			t.Errorf("one assertion passed %d times", passed.Load())
 		}
+		mine := newTicket(other.ID)
+		mine.claims["jti"] = "once"
+		if err := b.ticket(t, mine); err != nil {
+			t.Errorf("the same jti of another client: %v", err)
+		}
 		for range 14 { // as long as it would be taken
 			time.Sleep(50 * time.Second)
 			if _, err := b.try(t, form); !refused(err) {
 				t.Errorf("again: %v", err)
 			}
-		}
-		mine := newTicket(other.ID)
-		mine.claims["jti"] = "once"
-		if err := b.ticket(t, mine); err != nil {
-			t.Errorf("the same jti of another client: %v", err)
 		}
 	})
 }
@@ -389,8 +400,13 @@ func TestA17_keysDown(t *testing.T) {
 		if n, took := b.web.count(), time.Since(start); n != 1 || took != egress.DefaultTimeout {
 			t.Errorf("%d fetches in %v", n, took)
 		}
-		b.web.down = nil
+		b.web.down, b.web.code = nil, 403
 		b.web.set(t, public("one", keys().rsa))
+		time.Sleep(time.Minute)
+		if err := b.ticket(t, newTicket(signerID)); !later(err) {
+			t.Errorf("forbidden: %v", err)
+		}
+		b.web.code = 0
 		time.Sleep(time.Minute)
 		if err := b.ticket(t, newTicket(signerID)); err != nil {
 			t.Errorf("up again: %v", err)

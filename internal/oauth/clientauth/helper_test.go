@@ -1,6 +1,7 @@
 package clientauth_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -83,6 +84,7 @@ func (f *fakeMarks) count() int {
 type fakeWeb struct {
 	mu    sync.Mutex // guards the rest
 	sets  map[string][]byte
+	code  int // 0: 200
 	asked int
 	down  error
 }
@@ -98,7 +100,7 @@ func (f *fakeWeb) Get(_ context.Context, url, _ string) (egress.Response, error)
 	if !ok {
 		return egress.Response{Status: http.StatusNotFound}, nil
 	}
-	return egress.Response{Status: http.StatusOK, Body: body}, nil
+	return egress.Response{Status: cmp.Or(f.code, http.StatusOK), Body: body}, nil
 }
 
 func (f *fakeWeb) set(t testing.TB, keys ...jose.JSONWebKey) {

@@ -30,7 +30,7 @@ import (
 	"drawbridge/internal/store/storetest"
 )
 
-var flood = flag.Int("flood", 20_000, "registrations of the flood")
+var flood = flag.Int("flood", 3000, "registrations of the flood")
 
 const home = "203.0.113.7"
 

@@ -136,6 +136,7 @@ func (d *desk) wantOK(w *httptest.ResponseRecorder) {
 // 2.1).
 func TestA20_revoke(t *testing.T) {
 	t.Parallel()
+	d := newDesk(t)
 	for _, c := range []struct {
 		name   string
 		access bool
@@ -148,33 +149,27 @@ func TestA20_revoke(t *testing.T) {
 		{name: "refresh token, wrong hint", hint: "access_token"},
 		{name: "refresh token, unknown hint", hint: "banana"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			d := newDesk(t)
-			g, access, refresh := d.granted()
-			_, others, _ := d.granted()
-			token := refresh
-			if c.access {
-				token = access
-			}
-			d.wantOK(d.post("client_id", "dcr_app", "token", token, "token_type_hint", c.hint))
-			found, err := d.store.RefreshToken(t.Context(), secret.Hash(refresh))
-			must(t, err)
-			if d.live(access) || found.Grant.Live(d.now) {
-				t.Error("the grant lives")
-			}
-			if !d.live(others) {
-				t.Error("another grant of the client is gone")
-			}
-			want := []account.Record{{Time: d.now, User: "anna", Credential: g.ID, Client: "dcr_app", Method: "oauth/revoke", Target: g.ID, Decision: account.Allowed, Outcome: account.Succeeded}}
-			if diff := cmp.Diff(want, d.audit.rows); diff != "" {
-				t.Error(diff)
-			}
-			d.wantOK(d.post("client_id", "dcr_app", "token", token)) // once more
-			if len(d.audit.rows) != 1 {
-				t.Errorf("records %+v", d.audit.rows)
-			}
-		})
+		g, access, refresh := d.granted()
+		_, others, _ := d.granted()
+		token := refresh
+		if c.access {
+			token = access
+		}
+		d.audit.rows = nil
+		d.wantOK(d.post("client_id", "dcr_app", "token", token, "token_type_hint", c.hint))
+		found, err := d.store.RefreshToken(t.Context(), secret.Hash(refresh))
+		must(t, err)
+		if d.live(access) || found.Grant.Live(d.now) {
+			t.Errorf("%s: the grant lives", c.name)
+		}
+		if !d.live(others) {
+			t.Errorf("%s: another grant of the client is gone", c.name)
+		}
+		d.wantOK(d.post("client_id", "dcr_app", "token", token)) // once more
+		want := []account.Record{{Time: d.now, User: "anna", Credential: g.ID, Client: "dcr_app", Method: "oauth/revoke", Target: g.ID, Decision: account.Allowed, Outcome: account.Succeeded}}
+		if diff := cmp.Diff(want, d.audit.rows); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
 	}
 }
 

@@ -73,20 +73,17 @@ func TestR14_lifetimes(t *testing.T) {
 // Without the right verifier there is no token, and the code is gone (A4).
 func TestA4_verifier(t *testing.T) {
 	t.Parallel()
+	d := newDesk(t)
 	for name, given := range map[string]string{
 		"missing": "-", "empty": "", "wrong": strings.Repeat("x", 43), "short": verifier[:42], "long": strings.Repeat("x", 129),
 		"of another flow": "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag", "with a space": verifier[:42] + " ",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := newDesk(t)
-			code := d.code()
-			d.wantError(d.redeem(code, "code_verifier", given), http.StatusBadRequest, "invalid_grant")
-			d.wantError(d.redeem(code), http.StatusBadRequest, "invalid_grant")
-			if g := d.grants(); len(g) > 0 {
-				t.Errorf("grants %v", g)
-			}
-		})
+		code := d.code()
+		d.wantError(d.redeem(code, "code_verifier", given), http.StatusBadRequest, "invalid_grant")
+		d.wantError(d.redeem(code), http.StatusBadRequest, "invalid_grant")
+		if g := d.grants(); len(g) > 0 {
+			t.Fatalf("%s: grants %v", name, g)
+		}
 	}
 }
 
@@ -169,6 +166,7 @@ func TestA24_codeExpires(t *testing.T) {
 // The redirect URI, where it is sent, is that of the authorization request (R10).
 func TestR10_redirectURI(t *testing.T) {
 	t.Parallel()
+	d := newDesk(t)
 	for _, c := range []struct {
 		name, sent string
 		want       bool
@@ -181,23 +179,24 @@ func TestR10_redirectURI(t *testing.T) {
 		{"another port", "https://app.example.com:443/cb", false},
 		{"upper case", "https://APP.example.com/cb", false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			d := newDesk(t)
-			code := d.code()
-			pairs := merge(append(pairsOf(code), "redirect_uri", callback), []string{"redirect_uri", c.sent})
-			if a := d.post(pairs...); c.want {
-				d.wantOK(a)
-			} else {
-				d.wantError(a, http.StatusBadRequest, "invalid_grant")
-			}
-		})
+		pairs := merge(append(pairsOf(d.code()), "redirect_uri", callback), []string{"redirect_uri", c.sent})
+		a := d.post(pairs...)
+		if (a.status == http.StatusOK) != c.want {
+			t.Errorf("%s: status %d: %s", c.name, a.status, a.body)
+		}
+		if !c.want {
+			d.wantError(a, http.StatusBadRequest, "invalid_grant")
+		}
 	}
 }
 
 // A code is for one resource (A12, R20).
 func TestA12_codeResource(t *testing.T) {
 	t.Parallel()
+	d := newDesk(t)
+	for _, name := range []string{"team", "other"} {
+		must(t, d.store.SaveProfile(t.Context(), account.Profile{Name: name, Title: name, Backends: []string{"*"}, Allow: []string{"*"}, Tier: account.TierRead}))
+	}
 	for _, c := range []struct {
 		name, agreed string
 		sent         []string
@@ -221,28 +220,19 @@ func TestA12_codeResource(t *testing.T) {
 		{"two foreign", "/mcp", []string{"https://a.example.com/mcp", "https://b.example.com/mcp"}, false},
 		{"admin", "/mcp", []string{base + "/admin"}, false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			d := newDesk(t)
-			for _, name := range []string{"team", "other"} {
-				must(t, d.store.SaveProfile(t.Context(), account.Profile{Name: name, Title: name, Backends: []string{"*"}, Allow: []string{"*"}, Tier: account.TierRead}))
-			}
-			pairs := pairsOf(d.code(func(code *oauth.Code) { code.Resource = c.agreed }))
-			for _, one := range c.sent {
-				pairs = append(pairs, "resource", one)
-			}
-			a := d.post(pairs...)
-			if !c.want {
-				d.wantError(a, http.StatusBadRequest, "invalid_target")
-				return
-			}
-			d.wantOK(a)
-			live, err := d.store.LiveToken(t.Context(), secret.Hash(a.Access))
-			must(t, err)
-			if live.Grant.Resource != c.agreed {
-				t.Errorf("a token for %s", live.Grant.Resource)
-			}
-		})
+		pairs := pairsOf(d.code(func(code *oauth.Code) { code.Resource = c.agreed }))
+		for _, one := range c.sent {
+			pairs = append(pairs, "resource", one)
+		}
+		a := d.post(pairs...)
+		if !c.want {
+			d.wantError(a, http.StatusBadRequest, "invalid_target")
+			continue
+		}
+		live, err := d.store.LiveToken(t.Context(), secret.Hash(a.Access))
+		if err != nil || live.Grant.Resource != c.agreed {
+			t.Errorf("%s: status %d: %s; a token for %s, %v", c.name, a.status, a.body, live.Grant.Resource, err)
+		}
 	}
 }
 

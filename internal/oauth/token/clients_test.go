@@ -87,10 +87,10 @@ var shapes = []shape{
 	{name: "C9 LibreChat, without a secret", id: "dcr_libre", kind: oauth.Registered, method: oauth.AuthNone, scope: "mcp:read mcp:write", redirect: "https://chat.example.com/api/mcp/gate/oauth/callback",
 		code:    []string{"client_id", "dcr_libre", "code_verifier", verifier, "redirect_uri", "https://chat.example.com/api/mcp/gate/oauth/callback", "resource", resource},
 		refresh: []string{"client_id", "dcr_libre", "scope", "mcp:read mcp:write"}},
-	{name: "C9 LibreChat, older: its id in the header only", id: "dcr_libre", kind: oauth.Registered, method: oauth.AuthNone, redirect: "https://chat.example.com/api/mcp/gate/oauth/callback",
+	{name: "C9 LibreChat, older: its id in the header only", id: "dcr_libre2", kind: oauth.Registered, method: oauth.AuthNone, redirect: "https://chat.example.com/api/mcp/gate/oauth/callback",
 		headers: []string{"Authorization:", basicID},
 		code:    []string{"code_verifier", verifier, "redirect_uri", "https://chat.example.com/api/mcp/gate/oauth/callback"}},
-	{name: "C9 LibreChat, with Basic", id: "dcr_libre", kind: oauth.Registered, method: oauth.AuthBasic, redirect: "https://chat.example.com/api/mcp/gate/oauth/callback",
+	{name: "C9 LibreChat, with Basic", id: "dcr_libre3", kind: oauth.Registered, method: oauth.AuthBasic, redirect: "https://chat.example.com/api/mcp/gate/oauth/callback",
 		headers: []string{"Authorization:", basicOf},
 		code:    []string{"code_verifier", verifier, "redirect_uri", "https://chat.example.com/api/mcp/gate/oauth/callback"}},
 	{name: "C10 n8n, older: no resource", id: "dcr_n8n", kind: oauth.Registered, method: oauth.AuthPost, redirect: "https://n8n.example.com/rest/oauth2-credential/callback",
@@ -145,15 +145,15 @@ func TestClients(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
+	d := newDesk(t, func(deps *token.Deps) {
+		s := deps.Codes.(*store.Store)
+		clients, err := clientauth.New(slog.New(slog.DiscardHandler), clientauth.Deps{Clients: s, Marks: s, Fetcher: published{key}, Base: deps.Base})
+		must(t, err)
+		deps.Clients = clients
+	})
 	for _, c := range shapes {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			d := newDesk(t, func(deps *token.Deps) {
-				s := deps.Codes.(*store.Store)
-				clients, err := clientauth.New(slog.New(slog.DiscardHandler), clientauth.Deps{Clients: s, Marks: s, Fetcher: published{key}, Base: deps.Base})
-				must(t, err)
-				deps.Clients = clients
-			})
+		t.Run(c.name, func(t *testing.T) { // one after the other: they share the store
+			d := d.in(t)
 			d.client(c.id, c.kind, c.method, func(client *oauth.Client) {
 				client.Metadata.RedirectURIs, client.Metadata.Scope = []string{c.redirect}, c.scope
 				if c.method == oauth.AuthJWT {

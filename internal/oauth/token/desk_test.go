@@ -68,6 +68,11 @@ func newDesk(t *testing.T, change ...func(*token.Deps)) *desk {
 	return d
 }
 
+// in is the same desk for a subtest.
+func (d *desk) in(t *testing.T) *desk {
+	return &desk{t: t, store: d.store, mux: d.mux, audit: d.audit, log: d.log, now: d.clock()}
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -71,8 +71,7 @@ CREATE TABLE tokens (
     scope TEXT NOT NULL,           -- narrows the grant; empty = all of it
     expires BIGINT NOT NULL,
     used BIGINT NOT NULL,          -- of a refresh token: when it was exchanged
-    successor BYTEA NOT NULL,      -- of a used one: the hash of the refresh token it was exchanged for
-    replay BYTEA NOT NULL          -- of a used one, for a short time: the answer, sealed
+    replay BYTEA NOT NULL           -- of a used one, until its successor is used: the answer, sealed
 );
 CREATE INDEX tokens_grant ON tokens (grant_id);
 CREATE INDEX tokens_expires ON tokens (expires);
