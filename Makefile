@@ -13,11 +13,15 @@ IMAGE_ROOT  ?= build/root
 PARALLEL    ?= 2
 # How long make long works at each of its parts.
 FUZZTIME    ?= 5m
+FUZZSHORT   ?= 1m
 REPEAT      ?= 10
 CANARIES    ?= 1000
 KILLS       ?= 200
 CUT_CALLS   ?= 100000
 SOAK_CALLS  ?= 1000000
+CRASHES     ?= 500
+FLOOD       ?= 100000
+URLS        ?= 1000000
 
 TOOLS_LOCK  := test/tools/package-lock.json
 GO_SOURCES  := cmd internal test bench
@@ -68,8 +72,8 @@ lint: ## golangci-lint with .golangci.yml (built from source on first use)
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (5m), as many at once as there are processors
-	scripts/fuzz $(FUZZTIME)
+fuzz: ## run every fuzz target for FUZZTIME (5m) or FUZZSHORT (1m), as many at once as there are processors
+	scripts/fuzz $(FUZZTIME) $(FUZZSHORT)
 
 .PHONY: bench
 bench: deps tools ## compare with a plain reverse proxy; fails where a ratio is not met
@@ -82,6 +86,8 @@ long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kill
 	go test -race -count=1 -timeout 1h -run TestCanaries ./internal/gatewaytest -canary.calls $(CANARIES)
 	go test -count=1 -timeout 1h -run TestCalls ./internal/gatewaytest -once.calls $(CUT_CALLS) -v
 	go test -count=1 -timeout 1h -run TestDurability ./internal/store -kills $(KILLS)
+	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)
+	go test -count=1 -timeout 1h -run A1_redirects ./internal/oauth -urls $(URLS)
 	go test -count=1 -timeout 1h -run TestSoak ./test/speed -calls $(SOAK_CALLS) -v
 	$(MAKE) bench
 

@@ -74,7 +74,7 @@ func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, rows [
 	for len(rows) > 0 {
 		if len(rows) < per || insert == nil {
 			per = min(per, len(rows))
-			stmt, err := tx.PrepareContext(ctx, auditInsert(per))
+			stmt, err := tx.PrepareContext(ctx, auditInsert(s.Engine(), per))
 			if err != nil {
 				return err
 			}
@@ -94,8 +94,9 @@ func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, rows [
 	return nil
 }
 
-// auditInsert is the statement for n rows.
-func auditInsert(n int) string {
+// auditInsert is the statement for n rows. SQLite's driver looks every parameter
+// that has a name up in the list of all of them, so there they have none.
+func auditInsert(engine string, n int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO audit (chain, " + auditColumns + ") VALUES ")
 	for i := range n * auditWidth {
@@ -106,6 +107,10 @@ func auditInsert(n int) string {
 			b.WriteString("), (")
 		default:
 			b.WriteString(", ")
+		}
+		if engine == tables.SQLite {
+			b.WriteByte('?')
+			continue
 		}
 		b.WriteString("$" + strconv.Itoa(i+1))
 	}

@@ -87,7 +87,7 @@ func TestReadme(t *testing.T) {
 }
 
 // listed is a line of the COMMANDS section.
-var listed = regexp.MustCompile(`(?m)^   ([a-z]+)  +\S`)
+var listed = regexp.MustCompile(`(?m)^   ([a-z-]+)  +\S`)
 
 // walk finds all commands that do something, those of groups included.
 func walk(t *testing.T, above []string) [][]string {
