@@ -43,8 +43,8 @@ func addrOf(hostPort string) netip.Addr {
 
 // forwarded is the request with the peer that a trusted proxy speaks for.
 func (p *peers) forwarded(r *http.Request) *http.Request {
-	if !p.trusts(addrOf(r.RemoteAddr)) {
-		return r
+	if len(p.trusted) == 0 || !p.trusts(addrOf(r.RemoteAddr)) {
+		return r // as connected has noted
 	}
 	return p.noted(r)
 }

@@ -76,11 +76,12 @@ type question struct {
 
 const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"0"}}}`
 
-// questions are the four commands of the first evening with an installation. The
-// well-known documents join them with the authorization server.
+// questions are the commands of the first evening with an installation.
 var questions = []question{
 	{"health", nil, "/health", []string{"HTTP/1.1 200", `"ok"`}},
 	{"status", []string{"-H", "Authorization: Bearer " + harness.Key}, "/status", []string{"HTTP/1.1 200", `"backends"`, `"memory"`}},
+	{"resource metadata", nil, "/.well-known/oauth-protected-resource", []string{"HTTP/1.1 200", `"resource":"https://mcp.example.com/mcp"`}},
+	{"server metadata", nil, "/.well-known/oauth-authorization-server", []string{"HTTP/1.1 200", `"issuer":"https://mcp.example.com"`, `"S256"`}},
 	{"without a key", []string{"-X", "POST", "-H", "Content-Type: application/json", "-d", initialize}, "/mcp",
 		[]string{"HTTP/1.1 401", "WWW-Authenticate: Bearer", `resource_metadata="`}},
 	{"with the static key", []string{"-X", "POST", "-H", "Authorization: Bearer " + harness.Key,
