@@ -83,7 +83,7 @@ bench: deps tools ## compare with a plain reverse proxy; fails where a ratio is 
 .PHONY: long
 long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kills, repeated race runs, the comparison
 	go test -race -short -count=$(REPEAT) -p $(PARALLEL) -timeout 1h ./internal/backend/... ./internal/gateway/... ./internal/endpoint/...
-	go test -race -count=1 -timeout 1h -run TestCanaries ./internal/gatewaytest -canary.calls $(CANARIES)
+	go test -race -count=1 -timeout 1h -run T12_canaries ./internal/gatewaytest -canary.calls $(CANARIES)
 	go test -count=1 -timeout 1h -run TestCalls ./internal/gatewaytest -once.calls $(CUT_CALLS) -v
 	go test -count=1 -timeout 1h -run TestDurability ./internal/store -kills $(KILLS)
 	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)

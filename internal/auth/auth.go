@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,11 +156,17 @@ func (v *Verifier) Authenticate(r *http.Request, resource string) (account.Princ
 		return account.Principal{}, ErrUnknown
 	case resource != "" && found.resource != "" && found.resource != resource:
 		return account.Principal{}, ErrUnknown
-	case len(found.from) > 0 && !account.FromNetwork(found.from, route.PeerFrom(r.Context()).Addr):
+	case len(found.from) > 0 && !from(found.from, route.PeerFrom(r.Context())):
 		return account.Principal{}, ErrUnknown
 	}
 	found.use.at.Store(now.UnixMilli())
 	return found.at(resource, live)
+}
+
+// from tells whether a peer is in one of some networks. Of one that came through a
+// proxy which nobody trusts, that is not known.
+func from(networks []netip.Prefix, peer route.Peer) bool {
+	return !peer.Relayed && account.FromNetwork(networks, peer.Addr)
 }
 
 // AuthenticateAdmin finds the admin behind a request: by a bearer credential, or by
@@ -172,7 +179,7 @@ func (v *Verifier) AuthenticateAdmin(r *http.Request) (account.Principal, error)
 	if err != nil {
 		return account.Principal{}, err
 	}
-	if p.Role != account.RoleAdmin {
+	if p.Role != account.RoleAdmin || p.Profile != "" { // what is bound to a profile is for its address alone
 		return account.Principal{}, ErrNotAdmin
 	}
 	return p, nil

@@ -184,6 +184,10 @@ func TestA21_networks(t *testing.T) {
 		if _, err := v.Authenticate(r, "/mcp"); (err == nil) != ok {
 			t.Errorf("from %q: %v", addr, err)
 		}
+		r = r.WithContext(route.WithPeer(r.Context(), route.Peer{Addr: parsed, Relayed: true}))
+		if _, err := v.Authenticate(r, "/mcp"); err == nil {
+			t.Errorf("through a proxy at %q that nobody trusts: let in", addr)
+		}
 	}
 }
 
@@ -191,6 +195,7 @@ func TestA21_networks(t *testing.T) {
 func TestT3_realms(t *testing.T) {
 	t.Parallel()
 	s := newFake()
+	s.profiles = []account.Profile{profile("office")}
 	v := newVerifier(t, s)
 	admin := func(t *account.LiveToken) { t.Grant.Role = account.RoleAdmin }
 	for name, c := range map[string]struct {
@@ -201,6 +206,8 @@ func TestT3_realms(t *testing.T) {
 		"token with the scope":    {"Bearer " + s.grant("grant_2", "admin", "/mcp", admin), nil},
 		"member key":              {"Bearer " + s.add("key_1", "anna"), auth.ErrNotAdmin},
 		"admin key":               {"Bearer " + s.add("key_2", "admin", func(k *account.Key) { k.Role = account.RoleAdmin }), nil},
+		"admin key of a profile":  {"Bearer " + s.add("key_3", "admin", func(k *account.Key) { k.Role, k.Profile = account.RoleAdmin, "office" }), auth.ErrNotAdmin},
+		"token for a profile":     {"Bearer " + s.grant("grant_3", "admin", "/mcp/office", admin), auth.ErrNotAdmin},
 		"static key":              {"Bearer " + static, nil},
 		"nothing":                 {"", auth.ErrNoCredential},
 		"fabricated":              {"Bearer sk-x", auth.ErrUnknown},

@@ -16,9 +16,9 @@ import (
 // since a session declares them once. client is the one client that has it, where
 // each has their own.
 type key struct {
-	user, credential string
-	can              mcpwire.Capabilities
-	client           string
+	user, credential, profile string // as in account.Principal.Owner
+	can                       mcpwire.Capabilities
+	client                    string
 }
 
 // slot is the place of one key's session. It stays while it is used, subscribed
@@ -53,7 +53,7 @@ func newPool(b *Backend) *pool { return &pool{b: b, slots: map[key]*slot{}} }
 // to a legacy backend in this version, so its session declares none; extensions
 // are declared for callers of both eras.
 func (b *Backend) keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
-	k := key{user: who.User, credential: who.Credential}
+	k := key{user: who.User, credential: who.Credential, profile: who.Profile}
 	switch {
 	case caller == nil || !backend.Legacy():
 	case caller.Revision.Legacy():

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/mcpwire"
 )
@@ -47,6 +48,13 @@ func TestPool_eachPrincipalAndFingerprintHasItsOwnSession(t *testing.T) {
 			if n := d.count(); n != tt.dials {
 				t.Errorf("%+v: %d dials, want %d", tt, n, tt.dials)
 			}
+		}
+		// What is told at one address is not for the same caller's other address.
+		office := account.WithPrincipal(t.Context(), account.Principal{User: "ann", Credential: "key_ann", Role: account.RoleMember, Profile: "office"})
+		req := toolCall(t)
+		req.Caller = &mcpwire.Caller{Revision: mcpwire.Rev20251125}
+		if b.Serve(office, req, &deaf{}); d.count() != 6 {
+			t.Errorf("another profile: %d dials, want 6", d.count())
 		}
 		if hello := d.peer(t, 0).hello; !hello.Capabilities.None() {
 			t.Errorf("the main session declares %+v", hello)

@@ -138,7 +138,8 @@ func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwi
 }
 
 // extension routes a method outside the core to the one backend that advertised
-// an extension of that name: "ui/open" belongs to "io.modelcontextprotocol/ui".
+// an extension of that name: "ui/open" belongs to "io.modelcontextprotocol/ui". What
+// such a method does is not known, so it counts as one that changes things.
 func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	var owner *section
 	name, _, _ := strings.Cut(req.Method, "/")
@@ -153,9 +154,21 @@ func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpw
 		owner = s
 	}
 	if owner == nil {
-		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. No backend offers it; server/discover has what there is.", req.Method))
+		return mcpwire.Fail(noMethod(req.Method))
+	}
+	switch name := owner.backend.Name(); accessOf(ctx).Tool(name, req.Method, account.TierWrite) {
+	case account.Hidden:
+		g.deny(ctx, "", req)
+		return mcpwire.Fail(noMethod(req.Method))
+	case account.NotGranted:
+		g.deny(ctx, name, req)
+		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidRequest, "%s", refusal(ctx, req.Method, account.TierWrite)))
 	}
 	return g.forward(ctx, owner, req, sink, false)
+}
+
+func noMethod(method string) *mcpwire.Error {
+	return mcpwire.Errorf(mcpwire.CodeMethodNotFound, "Method not found: %s. No backend offers it; server/discover has what there is.", method)
 }
 
 // errNobody is a mistake of ours: an endpoint let a request through that nobody made.

@@ -211,8 +211,12 @@ func (g *Gateway) Statuses() []backend.Status {
 	return out
 }
 
-// Tell passes a client's notification to the backends that keep a session for it.
+// Tell passes a client's notification, or the log level it has set, to the backends
+// that keep a session for it; nothing else goes this way.
 func (g *Gateway) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+	if !mcpwire.IsNotificationMethod(n.Method) && n.Method != mcpwire.MethodSetLevel {
+		return
+	}
 	for _, s := range g.current.Load().view(accessOf(ctx)).sections {
 		s.backend.Tell(ctx, caller, n)
 	}

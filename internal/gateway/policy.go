@@ -115,19 +115,21 @@ func accessOf(ctx context.Context) *account.Access {
 // notGranted answers a call of a tool that the caller may see but was not given the
 // right to call, with the way to get it.
 func notGranted(ctx context.Context, req *mcpwire.Request, it *item) mcpwire.Outcome {
+	return toolError(refusal(ctx, req.Target, it.tier))
+}
+
+// refusal says what the caller lacks, and who can give it.
+func refusal(ctx context.Context, what string, tier account.Tier) string {
 	p, _ := account.PrincipalFrom(ctx)
 	needs := "may change things"
-	if it.tier == account.TierDestroy {
+	if tier == account.TierDestroy {
 		needs = "is dangerous"
 	}
-	text := "Not run: " + req.Target + " " + needs + ", which this connection was not allowed. "
-	switch {
-	case p.Client != "":
-		text += "Its user can allow it: connect again and tick it, or ask an admin to change grant " + p.Credential + " on the admin pages or with `drawbridge grant set`."
-	default:
-		text += "An admin can make a key that allows it on the admin pages or with `drawbridge key create --tier " + it.tier.String() + "`."
+	text := "Not run: " + what + " " + needs + ", which this connection was not allowed. "
+	if p.Client != "" {
+		return text + "Its user can allow it: connect again and tick it, or ask an admin to change grant " + p.Credential + " on the admin pages or with `drawbridge grant set`."
 	}
-	return toolError(text)
+	return text + "An admin can make a key that allows it on the admin pages or with `drawbridge key create --tier " + tier.String() + "`."
 }
 
 // toolError is a tool result that says what went wrong, to the model.

@@ -282,7 +282,7 @@ func flipped(s string) string {
 
 // T2, T4, T7, T9, T11 and the tables of both eras, against the real listener:
 // each has its status and code, and nothing of it reaches a backend.
-func TestBadInput_reachesNoBackend(t *testing.T) {
+func TestT11_badInput(t *testing.T) {
 	t.Parallel()
 	legacy, reached := counted(t, gatewaytest.NewFake("l", gatewaytest.R1125).HTTP(t))
 	modern, reachedModern := counted(t, gatewaytest.NewFake("m", gatewaytest.R2026).HTTP(t))

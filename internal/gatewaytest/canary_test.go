@@ -39,7 +39,7 @@ func keys(t *testing.T, g *gatewaytest.Gateway, n int) []string {
 // T12 of the threat model: 50 principals, 200 calls each, 200 in flight, the same
 // ids and progress tokens for all, over all transports. No answer, progress or
 // log may reach anybody else.
-func TestCanaries_nothingCrosses(t *testing.T) {
+func TestT12_canaries(t *testing.T) {
 	t.Parallel()
 	const principals, inFlight = 50, 200
 	legacy, modern := gatewaytest.NewFake("l", gatewaytest.R1125), gatewaytest.NewFake("m", gatewaytest.R2026)

@@ -32,7 +32,7 @@ func dialRaw(t *testing.T, g *gatewaytest.Gateway) net.Conn {
 
 // T8: what another server in front might read in another way. A body that comes
 // in such a request must not be run, nor what hides behind it.
-func TestBadHTTP_reachesNoBackend(t *testing.T) {
+func TestT8_badHTTP(t *testing.T) {
 	t.Parallel()
 	url, reached := counted(t, gatewaytest.NewFake("l", gatewaytest.R1125).HTTP(t))
 	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"l":{"url":%q}}}`, url))
@@ -83,7 +83,7 @@ func TestBadHTTP_reachesNoBackend(t *testing.T) {
 
 // T10: clients that send their header slowly are cut off; until then, and however
 // many they are, others are served.
-func TestSlowClients_areCutOff(t *testing.T) {
+func TestT10_slowHeaders(t *testing.T) {
 	t.Parallel()
 	f := gatewaytest.NewFake("l", gatewaytest.R2026)
 	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"l":{"url":%q}}}`, f.HTTP(t)))
@@ -117,7 +117,7 @@ func TestSlowClients_areCutOff(t *testing.T) {
 
 // F7: a client that takes nothing of a large answer holds up nobody, and what it
 // leaves behind is given back.
-func TestSlowClients_doNotReadTheirAnswer(t *testing.T) {
+func TestT10_slowReaders(t *testing.T) {
 	t.Parallel()
 	f := gatewaytest.NewFake("l", gatewaytest.R2026)
 	g := gatewaytest.Run(t, fmt.Sprintf(`{"mcpServers":{"l":{"url":%q}}}`, f.HTTP(t)))

@@ -13,7 +13,7 @@ import (
 // The attack: a key leaks, its thief opens streams, and the owner revokes the key
 // with the command line. The next call is refused, and what is open ends within
 // seconds, while the streams of another key go on.
-func TestRevokedKey_endsItsStreams(t *testing.T) {
+func TestA20_keyEndsItsStreams(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Run(t, `{}`)
 	g.WaitTools("sequentialthinking")

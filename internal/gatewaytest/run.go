@@ -22,18 +22,25 @@ type Gateway struct {
 	Dir  string // state directory
 	t    testing.TB
 	file string
+
+	log     string // file of its log
+	secrets Secrets
 }
 
 // Run starts the program on a free port with a configuration file of the given
-// text (YAML or JSON), and stops it when the test ends.
+// text (YAML or JSON), and stops it when the test ends. No secret may then be found
+// in what it has logged or stored: the static key, what was made known by Secret, or
+// anything that has the form of a token (threat T21).
 func Run(t testing.TB, text string) *Gateway {
 	t.Helper()
 	dir := t.TempDir()
-	g := &Gateway{t: t, Dir: filepath.Join(dir, "state"), file: filepath.Join(dir, "drawbridge.yaml")}
+	g := &Gateway{t: t, Dir: filepath.Join(dir, "state"), file: filepath.Join(dir, "drawbridge.yaml"), log: filepath.Join(dir, "log")}
 	if err := os.WriteFile(g.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	g.Secret("static key", Key)
 	g.start()
+	t.Cleanup(func() { g.keepsSecrets(t) }) // once it has stopped
 	t.Cleanup(g.Stop)
 	return g
 }
@@ -56,8 +63,13 @@ func (g *Gateway) start() {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var err error
-	if g.App, err = app.New(ctx, slog.New(slog.DiscardHandler), g.config(), app.Options{Version: "test", Environ: os.Environ()}); err != nil {
+	log, err := os.OpenFile(g.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = log.Close() }) // what it would lose is of no use then
+	handler := slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	if g.App, err = app.New(ctx, slog.New(handler), g.config(), app.Options{Version: "test", Environ: os.Environ()}); err != nil {
 		g.t.Fatal(err)
 	}
 	if err := g.App.Start(ctx); err != nil {

@@ -55,7 +55,7 @@ func accept(c *crowd, from string, n int) (taken []net.Conn) {
 
 // The attack: one client opens connections without end and says nothing, until
 // nobody else gets one.
-func TestCrowd(t *testing.T) {
+func TestT10_crowd(t *testing.T) {
 	t.Parallel()
 	l := &pretended{}
 	c := newCrowd(l)

@@ -98,7 +98,7 @@ func raw(t *testing.T, addr, request string) (int, string, http.Header) {
 }
 
 // T1 and T2: no path reaches content without its policy, however it is spelled.
-func TestRoutes_denyByDefault(t *testing.T) {
+func TestT2_routesInDisguise(t *testing.T) {
 	t.Parallel()
 	addr := start(t, httpd.Config{})
 	const admin, member, nobody = "Authorization: Bearer admin\r\n", "Authorization: Bearer member\r\n", ""
@@ -165,7 +165,7 @@ func TestRoutes_denyByDefault(t *testing.T) {
 }
 
 // T7: names that a web page could point at this machine are refused.
-func TestHostAndOrigin(t *testing.T) {
+func TestT7_hostAndOrigin(t *testing.T) {
 	t.Parallel()
 	addr := start(t, httpd.Config{IssuerURL: "https://gate.example", AllowedHosts: []string{"other.example:444"}, AllowedOrigins: []string{"https://app.example"}})
 	tests := []struct {
@@ -210,7 +210,7 @@ func TestHostAndOrigin(t *testing.T) {
 	}
 }
 
-func TestPreflight(t *testing.T) {
+func TestT7_preflight(t *testing.T) {
 	t.Parallel()
 	addr := start(t, httpd.Config{})
 	status, _, header := raw(t, addr, "OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:6274\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\nConnection: close\r\n\r\n")
@@ -234,7 +234,7 @@ func TestPanic_isA500ForThatRequestAlone(t *testing.T) {
 	}
 }
 
-func TestHeaders_areBounded(t *testing.T) {
+func TestT9_headers(t *testing.T) {
 	t.Parallel()
 	addr := start(t, httpd.Config{})
 	status, _, _ := raw(t, addr, "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Big: "+strings.Repeat("x", 80<<10)+"\r\n\r\n")
@@ -243,7 +243,7 @@ func TestHeaders_areBounded(t *testing.T) {
 	}
 }
 
-func TestNew_refusesARouteWithoutAPolicy(t *testing.T) {
+func TestT1_routeWithoutPolicy(t *testing.T) {
 	t.Parallel()
 	_, err := httpd.New(slog.New(slog.DiscardHandler), oneKey{}, httpd.Config{}, []route.Route{
 		{Pattern: "/open", Methods: []string{"GET"}, Handler: http.NotFoundHandler()},

@@ -41,22 +41,28 @@ func addrOf(hostPort string) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
-// forwarded is the request with the peer that a trusted proxy speaks for.
+// forwarded is the request with the peer that a proxy speaks for, if one does.
 func (p *peers) forwarded(r *http.Request) *http.Request {
-	if len(p.trusted) == 0 || !p.trusts(addrOf(r.RemoteAddr)) {
+	if !relayed(r.Header) {
 		return r // as connected has noted
 	}
 	return p.noted(r)
 }
+
+// relayed tells whether a proxy says that it passes a request on.
+func relayed(h http.Header) bool { return len(h["X-Forwarded-For"]) > 0 || len(h["Forwarded"]) > 0 }
 
 // noted is the request with all that can be known of its peer.
 func (p *peers) noted(r *http.Request) *http.Request {
 	// A request that says it came through Funnel only loses by it: it need not be
 	// trusted. Tailscale takes the header out of what others send through it.
 	peer := route.Peer{Addr: addrOf(r.RemoteAddr), HTTPS: r.TLS != nil, Funnel: r.Header.Get("Tailscale-Funnel-Request") != ""}
-	if p.trusts(peer.Addr) {
+	switch {
+	case p.trusts(peer.Addr):
 		peer.Addr = p.client(peer.Addr, r.Header)
 		peer.HTTPS = peer.HTTPS || r.Header.Get("X-Forwarded-Proto") == "https"
+	case relayed(r.Header):
+		peer.Relayed = true
 	}
 	// Whoever asks for the issuer's own https address came by it, whatever stands
 	// between. Were it not so, a cookie would not be kept.
@@ -69,19 +75,28 @@ func (p *peers) trusts(addr netip.Addr) bool {
 }
 
 // client is the nearest address that no trusted proxy has: what stands before it in
-// the list is the client's own word.
+// the list is the client's own word. The zero Addr is one that cannot be read.
 func (p *peers) client(proxy netip.Addr, h http.Header) netip.Addr {
+	if len(h["X-Forwarded-For"]) == 0 {
+		return proxy
+	}
 	hops := strings.Split(strings.Join(h["X-Forwarded-For"], ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		addr, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			return proxy
+		if proxy = hopAddr(strings.TrimSpace(hop)); !p.trusts(proxy) {
+			break
 		}
-		addr = addr.Unmap().WithZone("")
-		if !p.trusts(addr) {
-			return addr
-		}
-		proxy = addr
 	}
 	return proxy
+}
+
+// hopAddr reads an entry of the list, which some proxies write with a port.
+func hopAddr(hop string) netip.Addr {
+	if addr := addrOf(hop); addr.IsValid() {
+		return addr
+	}
+	addr, err := netip.ParseAddr(hop)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
 }

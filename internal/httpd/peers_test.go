@@ -15,19 +15,22 @@ func TestT5_headersOfStrangers(t *testing.T) {
 	const claims = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example\r\nForwarded: for=203.0.113.9\r\n" +
 		"X_Forwarded_For: 203.0.113.9\r\nX-Real-IP: 203.0.113.9\r\nTailscale-User-Login: owner@example.org\r\n"
 	direct := start(t, httpd.Config{})
-	if got := peer(t, direct, claims, "localhost"); got != "{Addr:127.0.0.1 HTTPS:false Funnel:false}" {
+	if got := peer(t, direct, claims, "localhost"); got != "{Addr:127.0.0.1 HTTPS:false Funnel:false Relayed:true}" {
 		t.Errorf("a stranger's claims are believed: %s", got)
 	}
 	proxied := start(t, httpd.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}})
 	for _, c := range []struct{ headers, want string }{
-		{claims, "{Addr:203.0.113.9 HTTPS:true Funnel:false}"},
-		{"", "{Addr:127.0.0.1 HTTPS:false Funnel:false}"},
+		{claims, "{Addr:203.0.113.9 HTTPS:true Funnel:false Relayed:false}"},
+		{"", "{Addr:127.0.0.1 HTTPS:false Funnel:false Relayed:false}"},
 		// The client wrote the first entry itself; the proxies added theirs behind it.
-		{"X-Forwarded-For: 198.51.100.1, 203.0.113.9, 10.0.0.7\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false}"},
-		{"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.9\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false}"},
-		{"X-Forwarded-For: 203.0.113.9, rubbish, 10.0.0.7\r\n", "{Addr:10.0.0.7 HTTPS:false Funnel:false}"},
-		{"X-Forwarded-For: ::ffff:203.0.113.9\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false}"},
-		{"Tailscale-Funnel-Request: ?1\r\n", "{Addr:127.0.0.1 HTTPS:false Funnel:true}"},
+		{"X-Forwarded-For: 198.51.100.1, 203.0.113.9, 10.0.0.7\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.9\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: 203.0.113.9, rubbish, 10.0.0.7\r\n", "{Addr:invalid IP HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: 203.0.113.9:4711\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: [2001:db8::1]:4711\r\n", "{Addr:2001:db8::1 HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: \r\n", "{Addr:invalid IP HTTPS:false Funnel:false Relayed:false}"},
+		{"X-Forwarded-For: ::ffff:203.0.113.9\r\n", "{Addr:203.0.113.9 HTTPS:false Funnel:false Relayed:false}"},
+		{"Tailscale-Funnel-Request: ?1\r\n", "{Addr:127.0.0.1 HTTPS:false Funnel:true Relayed:false}"},
 	} {
 		if got := peer(t, proxied, c.headers, "localhost"); got != c.want {
 			t.Errorf("%q: %s, want %s", c.headers, got, c.want)

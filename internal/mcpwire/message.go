@@ -2,6 +2,7 @@ package mcpwire
 
 import (
 	"fmt"
+	"strings"
 
 	"drawbridge/internal/jsonscan"
 )
@@ -18,6 +19,10 @@ type Message struct {
 
 // IsRequest tells a message that wants an answer.
 func (m *Message) IsRequest() bool { return m.Method != "" && m.ID != nil }
+
+// IsNotificationMethod tells a method that wants no answer by its name: all of the
+// specification's start alike. A request without an id does not become one.
+func IsNotificationMethod(method string) bool { return strings.HasPrefix(method, "notifications/") }
 
 // IsNotification tells a message that wants none.
 func (m *Message) IsNotification() bool { return m.Method != "" && m.ID == nil }

@@ -43,9 +43,10 @@ type Route struct {
 // Peer is what httpd found out about the other end of a connection, through
 // trusted proxies and no others.
 type Peer struct {
-	Addr   netip.Addr // of the client; the zero Addr where it is unknown
-	HTTPS  bool       // the client's own connection is encrypted
-	Funnel bool       // it came from the open internet through Tailscale Funnel
+	Addr    netip.Addr // of the client; the zero Addr where it is unknown
+	HTTPS   bool       // the client's own connection is encrypted
+	Funnel  bool       // it came from the open internet through Tailscale Funnel
+	Relayed bool       // a proxy that nobody trusts passed it on: Addr is the proxy's
 }
 
 type peerKey struct{}

@@ -65,6 +65,9 @@ func (s *Store) RegisterClient(ctx context.Context, c oauth.Client, limit int) e
 // an admin has decided about the client stays.
 func (s *Store) SaveDocumentClient(ctx context.Context, c oauth.Client) error {
 	c.Kind = oauth.Document
+	if askable(c.ID) == "" {
+		return noClientID()
+	}
 	metadata, rights, err := clientJSON(c)
 	if err != nil {
 		return fmt.Errorf("save client: %w", err)
@@ -88,7 +91,7 @@ func (s *Store) SaveDocumentClient(ctx context.Context, c oauth.Client) error {
 
 // Client is one client.
 func (s *Store) Client(ctx context.Context, id string) (oauth.Client, error) {
-	c, err := scanClient(s.reader.QueryRowContext(ctx, "SELECT "+clientColumns+" FROM clients WHERE id = $1", id))
+	c, err := scanClient(s.reader.QueryRowContext(ctx, "SELECT "+clientColumns+" FROM clients WHERE id = $1", askable(id)))
 	if err != nil {
 		return oauth.Client{}, fmt.Errorf("read client: %w", s.coded(missingClient(err, id)))
 	}
@@ -153,7 +156,7 @@ func (s *Store) ChangeClient(ctx context.Context, id string, change func(*oauth.
 // DeleteClient removes a client. Its grants are revoked, its codes dropped.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	err := s.update(ctx, Keys, func(tx *sql.Tx) error {
-		n, err := affected(tx.ExecContext(ctx, "DELETE FROM clients WHERE id = $1", id)) // foreign keys take its codes
+		n, err := affected(tx.ExecContext(ctx, "DELETE FROM clients WHERE id = $1", askable(id))) // foreign keys take its codes
 		if err != nil {
 			return err
 		}
@@ -184,8 +187,8 @@ func (s *Store) PurgeClients(ctx context.Context, now time.Time, unused time.Dur
 }
 
 func (s *Store) insertClient(ctx context.Context, tx *sql.Tx, c oauth.Client) error {
-	if c.ID == "" {
-		return fault.New(fault.Invalid, "The client has no id. Give it one.")
+	if askable(c.ID) == "" {
+		return noClientID()
 	}
 	if err := checkMachine(c); err != nil {
 		return err
@@ -242,6 +245,10 @@ func created(c oauth.Client) time.Time {
 		return time.Now()
 	}
 	return c.Created
+}
+
+func noClientID() error {
+	return fault.New(fault.Invalid, "The client has no id that can be kept. Give it another one.")
 }
 
 func clientExists(err error, id string) error {

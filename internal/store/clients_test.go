@@ -410,3 +410,58 @@ func TestMachineToken_oneGrant(t *testing.T) {
 		}
 	})
 }
+
+// Texts of strangers that PostgreSQL cannot keep: what is asked for is unknown, what
+// is written is refused, and a name for show loses the part. Both engines agree.
+func TestStore_textThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, cfg store.Config) {
+		s := storetest.Open(t, cfg)
+		people(t, s)
+		ctx := t.Context()
+		register(t, s, "app")
+		for _, bad := range []string{"a\x00b", "a\xffb"} {
+			for what, look := range map[string]func() error{
+				"client":         func() error { _, err := s.Client(ctx, bad); return err },
+				"change client":  func() error { _, err := s.ChangeClient(ctx, bad, func(*oauth.Client) error { return nil }); return err },
+				"delete client":  func() error { return s.DeleteClient(ctx, bad) },
+				"user":           func() error { _, err := s.User(ctx, bad); return err },
+				"delete user":    func() error { return s.DeleteUser(ctx, bad) },
+				"profile":        func() error { _, err := s.Profile(ctx, bad); return err },
+				"delete profile": func() error { return s.DeleteProfile(ctx, bad) },
+				"grant":          func() error { _, err := s.Grant(ctx, bad); return err },
+				"revoke grant":   func() error { _, err := s.RevokeGrant(ctx, bad); return err },
+				"revoke key":     func() error { _, err := s.RevokeKey(ctx, bad); return err },
+			} {
+				if err := look(); fault.CodeOf(err) != fault.NotFound {
+					t.Errorf("%s %q: %v", what, bad, err)
+				}
+			}
+			for what, err := range map[string]error{
+				"register": s.RegisterClient(ctx, program(bad), 10), "create": s.CreateClient(ctx, program(bad)), "document": s.SaveDocumentClient(ctx, program(bad)),
+			} {
+				if fault.CodeOf(err) != fault.Invalid {
+					t.Errorf("%s %q: %v", what, bad, err)
+				}
+			}
+			if grants, err := s.Grants(ctx, bad); err != nil || len(grants) != 0 {
+				t.Errorf("grants of %q: %v %v", bad, grants, err)
+			}
+			_, m := granted(t, s, "anna", "app", func(c *oauth.Code) { c.ClientName = bad })
+			if err := s.RevokeToken(ctx, m.Access, bad); err != nil || !isLive(t, s, m.Access) {
+				t.Errorf("revocation by %q: %v", bad, err)
+			}
+			shown := program("shown")
+			shown.Metadata.Name = bad
+			must(t, s.RegisterClient(ctx, shown, 10))
+			must(t, s.DeleteClient(ctx, "shown"))
+		}
+		grants, err := s.Grants(ctx, "anna")
+		must(t, err)
+		for _, g := range grants {
+			if g.ClientName != "ab" && g.ClientName != "a\ufffdb" { // JSON has put a mark in the place of what is not UTF-8
+				t.Errorf("the client is called %q", g.ClientName)
+			}
+		}
+	})
+}

@@ -54,7 +54,7 @@ func scanGrant(row rowScanner, more ...any) (g grantRow, err error) {
 func (s *Store) Grants(ctx context.Context, user string) (grants []account.Grant, err error) {
 	query, args := "SELECT "+grantColumns+" FROM "+grantTables, []any{}
 	if user != "" {
-		query, args = query+" WHERE g.user_id = $1", []any{user}
+		query, args = query+" WHERE g.user_id = $1", []any{askable(user)}
 	}
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		return each(ctx, tx, func(rows *sql.Rows) error {
@@ -71,7 +71,7 @@ func (s *Store) Grants(ctx context.Context, user string) (grants []account.Grant
 
 // Grant is one grant.
 func (s *Store) Grant(ctx context.Context, id string) (account.Grant, error) {
-	g, err := scanGrant(s.reader.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM "+grantTables+" WHERE g.id = $1", id))
+	g, err := scanGrant(s.reader.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM "+grantTables+" WHERE g.id = $1", askable(id)))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fault.New(fault.NotFound, "There is no grant %q. See the list of grants.", id)
 	}
@@ -159,6 +159,8 @@ func (s *Store) TouchGrants(ctx context.Context, uses []account.Use) error {
 // client's own.
 func insertGrant(ctx context.Context, tx *sql.Tx, g *account.Grant, machine bool) error {
 	g.ID = "grant_" + strings.ToLower(rand.Text()[:12])
+	// The client chose its name; a part that cannot be kept is no reason to turn it away.
+	g.ClientName = strings.ReplaceAll(strings.ToValidUTF8(g.ClientName, ""), "\x00", "")
 	rights, err := jsonColumn(g.Rights)
 	if err != nil {
 		return err

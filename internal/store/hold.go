@@ -34,12 +34,12 @@ func takeTurn(ctx context.Context, tx *sql.Tx, t turn) error {
 
 // holdUser takes a user's row; sql.ErrNoRows if there is none.
 func holdUser(ctx context.Context, tx *sql.Tx, id string) (account.User, error) {
-	return scanUser(tx.QueryRowContext(ctx, "UPDATE users SET created = created WHERE id = $1 RETURNING "+userColumns, id))
+	return scanUser(tx.QueryRowContext(ctx, "UPDATE users SET created = created WHERE id = $1 RETURNING "+userColumns, askable(id)))
 }
 
 // holdClient takes a client's row; sql.ErrNoRows if there is none.
 func holdClient(ctx context.Context, tx *sql.Tx, id string) (oauth.Client, error) {
-	return scanClient(tx.QueryRowContext(ctx, "UPDATE clients SET created = created WHERE id = $1 RETURNING "+clientColumns, id))
+	return scanClient(tx.QueryRowContext(ctx, "UPDATE clients SET created = created WHERE id = $1 RETURNING "+clientColumns, askable(id)))
 }
 
 // holdProfile takes a profile's row, so that it is not deleted while something is
@@ -48,7 +48,7 @@ func holdProfile(ctx context.Context, tx *sql.Tx, name string) error {
 	if name == "" {
 		return nil
 	}
-	n, err := affected(tx.ExecContext(ctx, "UPDATE profiles SET rules = rules WHERE name = $1", name))
+	n, err := affected(tx.ExecContext(ctx, "UPDATE profiles SET rules = rules WHERE name = $1", askable(name)))
 	if err == nil && n == 0 {
 		err = sql.ErrNoRows
 	}
@@ -57,8 +57,8 @@ func holdProfile(ctx context.Context, tx *sql.Tx, name string) error {
 
 // holdGrant takes a grant's row; sql.ErrNoRows if there is none.
 func holdGrant(ctx context.Context, tx *sql.Tx, id string) (grantRow, error) {
-	if _, err := tx.ExecContext(ctx, "UPDATE grants SET created = created WHERE id = $1", id); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE grants SET created = created WHERE id = $1", askable(id)); err != nil {
 		return grantRow{}, err
 	}
-	return scanGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM "+grantTables+" WHERE g.id = $1", id))
+	return scanGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM "+grantTables+" WHERE g.id = $1", askable(id)))
 }

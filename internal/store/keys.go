@@ -167,7 +167,7 @@ func findKeys(ctx context.Context, tx *sql.Tx, ref string) (found []account.Key,
 		found = append(found, key)
 		return err
 	}, "SELECT "+keyColumns+` FROM api_keys k
-		WHERE k.revoked = 0 AND (k.id = $1 OR k.name = $2 OR k.prefix = $3)`, ref, ref, ref)
+		WHERE k.revoked = 0 AND (k.id = $1 OR k.name = $2 OR k.prefix = $3)`, askable(ref), askable(ref), askable(ref))
 	for _, key := range found {
 		if key.ID == ref {
 			return []account.Key{key}, err

@@ -44,7 +44,7 @@ func (s *Store) Profiles(ctx context.Context) ([]account.Profile, error) {
 
 // Profile is one profile.
 func (s *Store) Profile(ctx context.Context, name string) (account.Profile, error) {
-	profiles, err := s.selectProfiles(ctx, "WHERE name = $1", name)
+	profiles, err := s.selectProfiles(ctx, "WHERE name = $1", askable(name))
 	if err == nil && len(profiles) == 0 {
 		err = noProfile(name)
 	}

@@ -62,7 +62,7 @@ func (s *Store) RevokeToken(ctx context.Context, hash [32]byte, client string) e
 	err := s.decide(ctx, func(tx *sql.Tx) (Topic, error) {
 		var grant string
 		err := tx.QueryRowContext(ctx, `SELECT g.id FROM tokens t JOIN grants g ON g.id = t.grant_id
-			WHERE t.hash = $1 AND g.client_id = $2`, hash[:], client).Scan(&grant)
+			WHERE t.hash = $1 AND g.client_id = $2`, hash[:], askable(client)).Scan(&grant)
 		if errors.Is(err, sql.ErrNoRows) {
 			return quiet, nil
 		}

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // update runs f in a writing transaction, raises the version of topic in the
@@ -130,6 +132,19 @@ func (t scanTime) Scan(value any) error {
 	}
 	*t.to = moment(ms)
 	return nil
+}
+
+// storable tells whether both engines take a text: PostgreSQL refuses a NUL, and
+// what is not UTF-8.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
+
+// askable is a text to look something up by. Nothing has a name that cannot be
+// stored, nor an empty one.
+func askable(text string) string {
+	if !storable(text) {
+		return ""
+	}
+	return text
 }
 
 // affected tells how many rows a statement changed.

@@ -116,7 +116,7 @@ func checkUser(user account.User) error {
 
 // User is one user.
 func (s *Store) User(ctx context.Context, id string) (account.User, error) {
-	users, err := s.selectUsers(ctx, "WHERE id = $1", id)
+	users, err := s.selectUsers(ctx, "WHERE id = $1", askable(id))
 	if err == nil && len(users) == 0 {
 		err = noUser(id)
 	}

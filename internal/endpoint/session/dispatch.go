@@ -150,7 +150,8 @@ func emptyOr(req *mcpwire.Request, err *mcpwire.Error) mcpwire.Outcome {
 }
 
 // Notified takes a client's notification. s is nil for 2026-07-28 over HTTP,
-// where caller may be nil too.
+// where caller may be nil too. A request whose id was left out is none: passed on
+// as one it would come to a backend past every rule about calls.
 func (d *Dispatcher) Notified(ctx context.Context, s *Session, caller *mcpwire.Caller, msg *mcpwire.Message) {
 	switch msg.Method {
 	case mcpwire.MethodInitialized, mcpwire.MethodProgress:
@@ -161,7 +162,7 @@ func (d *Dispatcher) Notified(ctx context.Context, s *Session, caller *mcpwire.C
 		}
 		return
 	}
-	if caller != nil {
+	if caller != nil && mcpwire.IsNotificationMethod(msg.Method) {
 		d.hub.Tell(ctx, caller, mcpwire.Notification{Revision: caller.Revision, Method: msg.Method, Params: msg.Params})
 	}
 }

@@ -22,9 +22,8 @@ import (
 type Session struct {
 	d       *Dispatcher
 	token   string
-	key     string // names the session toward store and gateway
-	user    string
-	cred    string
+	key     string            // names the session toward store and gateway
+	owner   account.Principal // as it was when the session woke
 	expires time.Time
 	bound   Outlet // the one way to the client of a connection's session; nil otherwise
 
@@ -43,6 +42,7 @@ type Session struct {
 
 	watching sync.Mutex // held while the watch is opened or changed; guards what follows
 	watch    mcpwire.Watch
+	heard    string   // the key of the access that the watch has
 	wanted   []string // subscribed URIs
 }
 
@@ -54,7 +54,7 @@ var (
 )
 
 func newSession(d *Dispatcher, p account.Principal, caller *mcpwire.Caller) *Session {
-	s := &Session{d: d, user: p.User, cred: p.Credential}
+	s := &Session{d: d, owner: p}
 	if caller != nil {
 		s.caller.Store(caller)
 	}
@@ -85,9 +85,10 @@ func (s *Session) Revision() mcpwire.Revision {
 	return ""
 }
 
-// Owned tells whether the session belongs to p.
+// Owned tells whether the session belongs to p: what account.Principal.Owner names,
+// compared part by part.
 func (s *Session) Owned(p account.Principal) bool {
-	return s.user == p.User && s.cred == p.Credential
+	return s.owner.User == p.User && s.owner.Credential == p.Credential && s.owner.Profile == p.Profile
 }
 
 // Outside is the stream of what belongs to no call.

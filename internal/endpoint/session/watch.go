@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/mcpwire"
 )
 
-// OpenWatch makes sure that the session hears what happens outside of calls.
-// Subscriptions from before the session slept are made again.
+// OpenWatch makes sure that the session hears what happens outside of calls, as far
+// as its caller may. Subscriptions from before the session slept are made again.
 func (s *Session) OpenWatch(ctx context.Context) *mcpwire.Error {
 	s.watching.Lock()
 	defer s.watching.Unlock()
@@ -17,8 +18,13 @@ func (s *Session) OpenWatch(ctx context.Context) *mcpwire.Error {
 }
 
 func (s *Session) openWatch(ctx context.Context) *mcpwire.Error {
-	if s.watch != nil {
+	p, _ := account.PrincipalFrom(ctx)
+	if s.watch != nil && s.heard == p.Access.Key() {
 		return nil
+	}
+	if s.watch != nil { // its rights have changed: what it may hear begins anew
+		s.watch.Close()
+		s.watch = nil
 	}
 	s.mu.Lock()
 	closed := s.closed
@@ -32,7 +38,7 @@ func (s *Session) openWatch(ctx context.Context) *mcpwire.Error {
 	if err != nil {
 		return err
 	}
-	s.watch = w
+	s.watch, s.heard = w, p.Access.Key()
 	return nil
 }
 
@@ -51,25 +57,19 @@ func (s *Session) reopenWatch(ctx context.Context) *mcpwire.Error {
 func (s *Session) subscribe(ctx context.Context, uri string) *mcpwire.Error {
 	s.watching.Lock()
 	defer s.watching.Unlock()
-	if slices.Contains(s.wanted, uri) && s.watch != nil {
-		return nil
-	}
 	if len(uri) > maxURI {
 		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "The URI is longer than %d bytes. Subscribe to a shorter one.", maxURI)
 	}
-	if len(s.wanted) >= maxSubscriptions {
+	if len(s.wanted) >= maxSubscriptions && !slices.Contains(s.wanted, uri) {
 		return mcpwire.Errorf(mcpwire.CodeInvalidParams, "This session has %d subscriptions already. Unsubscribe from some first.", maxSubscriptions)
 	}
-	if err := s.openWatch(ctx); err != nil {
+	if err := s.openWatch(ctx); err != nil || slices.Contains(s.wanted, uri) {
 		return err
 	}
 	if err := s.watch.Subscribe(ctx, uri); err != nil {
 		return err
 	}
-	wanted := s.wanted
-	if !slices.Contains(wanted, uri) {
-		wanted = append(slices.Clone(wanted), uri)
-	}
+	wanted := append(slices.Clone(s.wanted), uri)
 	if err := s.d.save(ctx, s, Settings{LogLevel: s.caller.Load().LogLevel, Subscriptions: wanted}); err != nil {
 		_ = s.watch.Unsubscribe(ctx, uri) // the error to tell is the store's
 		return err

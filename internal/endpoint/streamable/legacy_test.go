@@ -564,7 +564,7 @@ func TestBatch(t *testing.T) {
 
 // A client that stops reading holds up neither the backend nor anybody else, and
 // is given up.
-func TestSlowClient(t *testing.T) {
+func TestT10_slowClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)

@@ -15,7 +15,7 @@ import (
 
 // The attack: a key leaks, its thief opens streams, the owner revokes the key. The
 // next request is refused, but what was open would go on telling for ever.
-func TestStream_endsWithItsCredential(t *testing.T) {
+func TestA20_streamEnds(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(d *door) *live{
 		"GET": func(d *door) *live {

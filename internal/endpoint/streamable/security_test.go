@@ -16,7 +16,7 @@ import (
 )
 
 // T7: a foreign page can only send "simple" content types without asking.
-func TestPost_contentType(t *testing.T) {
+func TestT7_contentType(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-11-25")
@@ -42,7 +42,7 @@ func TestPost_contentType(t *testing.T) {
 }
 
 // T9: size, compression, depth.
-func TestPost_limits(t *testing.T) {
+func TestT9_limits(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-11-25")
@@ -79,7 +79,7 @@ func TestPost_limits(t *testing.T) {
 
 // T11: whatever two readers could read in two ways is refused, and nothing
 // reaches a backend.
-func TestPost_ambiguous(t *testing.T) {
+func TestT11_ambiguous(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"METHOD beside method":     `{"jsonrpc":"2.0","id":1,"method":"tools/list","METHOD":"tools/call"}`,
@@ -124,7 +124,7 @@ func TestPost_ambiguous(t *testing.T) {
 }
 
 // T14: a session id is worth nothing to somebody else, in any method.
-func TestSession_ofSomebodyElse(t *testing.T) {
+func TestT14_sessionOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-11-25")
@@ -151,7 +151,7 @@ func TestSession_ofSomebodyElse(t *testing.T) {
 	}
 }
 
-func TestSession_forgedIDs(t *testing.T) {
+func TestT14_forgedIDs(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-11-25")
@@ -168,7 +168,7 @@ func TestSession_forgedIDs(t *testing.T) {
 
 // A request that reaches the endpoint without a principal is a hole in the
 // routes; it is refused all the same.
-func TestServe_withoutPrincipal(t *testing.T) {
+func TestT4_withoutPrincipal(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	r := httptest.NewRequest(http.MethodPost, "/mcp", strings.NewReader(call(`"name":"echo"`)))
@@ -197,7 +197,7 @@ func TestRoutes(t *testing.T) {
 
 // The attack: a batch of calls with large results, all of which wait in memory
 // until the last has come.
-func TestBatch_heldTogether(t *testing.T) {
+func TestT9_batchHeldTogether(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-03-26")
@@ -222,7 +222,7 @@ func TestBatch_heldTogether(t *testing.T) {
 
 // The attack: a valid key names subscriptions of megabytes each, which are kept
 // in memory and in the store.
-func TestSubscribe_longURI(t *testing.T) {
+func TestT9_longURI(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
 	id := d.initialize("2025-11-25")

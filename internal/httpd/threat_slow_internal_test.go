@@ -1,0 +1,136 @@
+package httpd
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"drawbridge/internal/account"
+	"drawbridge/internal/route"
+)
+
+// pipes is a listener for connections in memory, whose time is the bubble's.
+type pipes struct {
+	next   chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.next:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
+
+// dial opens a connection and sends what a client has to say.
+func (p *pipes) dial(says string) net.Conn {
+	client, server := net.Pipe()
+	p.next <- server
+	go func() { _, _ = io.WriteString(client, says) }() // ends when the server has read it or hangs up
+	return client
+}
+
+// nobody lets nobody in; the routes of these tests are public.
+type nobody struct{}
+
+func (nobody) Authenticate(*http.Request, string) (account.Principal, error) {
+	return account.Principal{}, http.ErrNoCookie
+}
+func (nobody) AuthenticateAdmin(*http.Request) (account.Principal, error) {
+	return account.Principal{}, http.ErrNoCookie
+}
+
+// Threat T10: clients that send their header or their body so slowly that they never
+// end, or say nothing on a connection that they keep. Each kind is cut off after its
+// time and not before, and meanwhile others are served.
+func TestT10_slowClients(t *testing.T) {
+	t.Parallel()
+	const post = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+	for name, c := range map[string]struct {
+		says string
+		drip string        // sent every two seconds
+		ends time.Duration // after the connection was made
+	}{
+		"nothing":           {"", "", readHeaderTimeout},
+		"a slow header":     {"POST /mcp HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", readHeaderTimeout},
+		"half a body":       {post + "half", "", readTimeout},
+		"a slow body":       {post, "x", readTimeout},
+		"a slow chunk":      {strings.Replace(post, "Content-Length: 100", "Transfer-Encoding: chunked", 1), "1\r\nx\r\n", readTimeout},
+		"an idle keepalive": {"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n", "", idleTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				in := slowServer(t)
+				const many = 100
+				ended := make(chan time.Duration, many)
+				begin := time.Now()
+				var clients sync.WaitGroup
+				for range many {
+					conn := in.dial(c.says)
+					clients.Go(func() {
+						_, _ = io.Copy(io.Discard, conn) // until the server hangs up
+						ended <- time.Since(begin)
+					})
+					clients.Go(func() {
+						for err := error(nil); c.drip != "" && err == nil; _, err = io.WriteString(conn, c.drip) {
+							time.Sleep(2 * time.Second) // in the bubble's time
+						}
+					})
+				}
+				synctest.Wait()
+				for range 10 {
+					good := in.dial("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+					res, err := http.ReadResponse(bufio.NewReader(good), nil)
+					if err != nil || res.StatusCode != http.StatusOK || time.Since(begin) > time.Second {
+						t.Errorf("somebody else: %v, %v, after %s", res, err, time.Since(begin))
+					}
+					_, _ = io.Copy(io.Discard, good)
+				}
+				for range many {
+					if at := <-ended; at < c.ends || at > c.ends+3*time.Second {
+						t.Errorf("cut off after %s, want %s", at, c.ends)
+					}
+				}
+				clients.Wait()
+			})
+		})
+	}
+}
+
+// slowServer is a server on connections in memory, with a route that reads bodies.
+func slowServer(t *testing.T) *pipes {
+	t.Helper()
+	read := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			http.Error(w, "too slow", http.StatusRequestTimeout)
+		}
+	})
+	s, err := New(slog.New(slog.DiscardHandler), nobody{}, Config{}, []route.Route{
+		{Pattern: "/mcp", Methods: []string{http.MethodGet, http.MethodPost}, Policy: route.Public, Handler: read},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &pipes{next: make(chan net.Conn), closed: make(chan struct{})}
+	s.ln = newCrowd(in)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve() }() // ends with Close
+	t.Cleanup(func() {
+		_ = s.http.Close()
+		<-done
+	})
+	return in
+}

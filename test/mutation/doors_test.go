@@ -1,0 +1,45 @@
+package mutation_test
+
+// doors are what a request passes before a handler sees it.
+func doors() []mutation {
+	const httpd, guard, auth, bearer = "internal/httpd/httpd.go", "internal/httpd/guard.go", "internal/auth/auth.go", "internal/auth/bearer.go"
+	return []mutation{
+		{name: "no-policy", file: httpd, test: "TestT1_routeWithoutPolicy",
+			edits: one("\tdefault:\n\t\treturn fmt.Errorf(\"route %q has no policy; say who may use it\", r.Pattern)", "\tdefault:\n\t\tenter = r.Handler.ServeHTTP")},
+		{name: "public-status", file: "internal/status/status.go", target: "internal/gatewaytest", test: "TestT1_publicList",
+			edits: one(`{Pattern: "/status", Methods: get, Policy: route.Bearer,`, `{Pattern: "/status", Methods: get, Policy: route.Public,`)},
+		{name: "no-credential", file: httpd, target: "internal/gatewaytest", test: "TestT1_sweep",
+			edits: one("\tp, err := s.auth.Authenticate(r, resource)\n", "\tp, err := s.auth.Authenticate(r, resource)\n\terr = nil\n")},
+		{name: "encoded-path", file: httpd, test: "TestT2_routesInDisguise", edits: one(`if r.URL.RawPath != "" {`, `if false {`)},
+		{name: "method-unchecked", file: httpd, test: "TestT2_routesInDisguise", edits: one(`if !slices.Contains(r.Methods, req.Method) {`, `if false {`)},
+		{name: "last-word", file: httpd, test: "TestT2_routesInDisguise", edits: one("case err == nil && p.Role != account.RoleAdmin:", "case err == nil && p.Role == \"\":")},
+		{name: "token-opens-admin", file: auth, test: "TestT3_realms", edits: one("\tif p.Role != account.RoleAdmin {\n\t\treturn account.Principal{}, ErrNotAdmin", "\tif p.Role == \"\" {\n\t\treturn account.Principal{}, ErrNotAdmin")},
+		{name: "role-not-narrowed", file: "internal/oauth/oauth.go", target: "internal/gatewaytest", test: "TestT3_adminRoutes",
+			edits: one("\tif scope == \"\" {\n\t\treturn r, role\n", "\tif scope == \"\" {\n\t\treturn r, account.RoleAdmin\n")},
+		{name: "second-header", file: bearer, test: "TestAuthenticate", edits: one("\tdefault: // Get would silently take the first\n\t\treturn \"\", ErrMalformed\n", "\tdefault:\n")},
+		{name: "joined-header", file: bearer, target: "internal/gatewaytest", test: "TestT4_credentials", edits: one("c <= ' ' || c > '~' || c == ','", "c <= 0")},
+		{name: "store-down-401", file: auth, test: "TestAuthenticate_storeDown", edits: one("fault.Unavailable,\n\t\t\"Drawbridge cannot check", "fault.Unauthenticated,\n\t\t\"Drawbridge cannot check")},
+		{name: "nobodys-token", file: "internal/auth/tokens.go", test: "TestT4_accessTokens", edits: one(`if g.ID == "" || g.User == "" || g.Resource == "" || !g.Role.Valid() || `, `if `)},
+		{name: "expired-key", file: auth, test: "TestAuthenticate_expiresWhileInUse", edits: one("case found == nil || !found.live(now):", "case found == nil || !found.live(now.AddDate(-1, 0, 0)):")},
+		{name: "any-proxy", file: "internal/httpd/peers.go", test: "TestT5_headersOfStrangers", edits: one("if p.trusts(peer.Addr) {\n", "if p.trusts(peer.Addr) || true {\n")},
+		{name: "first-hop", file: "internal/httpd/peers.go", test: "TestT5_headersOfStrangers", edits: one("range slices.Backward(hops)", "range slices.All(hops)")},
+		{name: "admin-on-funnel", file: httpd, test: "TestT6_funnel", edits: one("if !s.funnel && route.PeerFrom", "if s.funnel && route.PeerFrom")},
+		{name: "any-host", file: httpd, test: "TestT7_hostAndOrigin", edits: one("if !s.guard.host(r.Host) {", "if false {")},
+		{name: "any-origin", file: guard, test: "TestT7_hostAndOrigin", edits: one("return g.hosts[name] || name == hostName(host) || err == nil && a.Unmap().IsLoopback()", "return name != \"\" || a.IsValid() || err == nil")},
+		{name: "cookies-abroad", file: guard, test: "TestT7_preflight",
+			edits: one("\th.Set(\"Access-Control-Allow-Origin\", origin)\n", "\th.Set(\"Access-Control-Allow-Origin\", origin)\n\th.Set(\"Access-Control-Allow-Credentials\", \"true\")\n")},
+		{name: "open-to-pages", file: httpd, test: "TestR4_anyOrigin", edits: one("return s.open[pattern]", "return pattern != \"\"")},
+		{name: "simple-content", file: "internal/endpoint/streamable/post.go", test: "TestT7_contentType", edits: one("case !stream.IsJSON(r.Header):", "case false:")},
+		{name: "host-of-target", file: guard, target: "internal/gatewaytest", test: "TestT8_badHTTP", edits: one(`return g.hosts[name] || !strings.Contains(name, ".")`, `return true`)},
+		{name: "header-limit", file: httpd, test: "TestT9_headers", edits: one("\t\tMaxHeaderBytes:    maxHeaderBytes,\n", "")},
+		{name: "body-limit", file: "internal/endpoint/streamable/post.go", test: "TestT9_limits", edits: one("stream.ReadBody(r, e.cfg.MaxBody)", "stream.ReadBody(r, 1<<40)")},
+		{name: "compressed-body", file: "internal/endpoint/streamable/post.go", test: "TestT9_limits", edits: one(`case len(r.Header["Content-Encoding"]) > 0:`, `case false:`)},
+		{name: "slow-header", file: httpd, test: "TestT10_slowClients", edits: one("\t\tReadHeaderTimeout: readHeaderTimeout,\n", "")},
+		{name: "slow-body", file: httpd, test: "TestT10_slowClients", edits: one("\t\tReadTimeout:       readTimeout,\n", "")},
+		{name: "crowd-of-one", file: "internal/httpd/crowd.go", test: "TestT10_crowd", edits: one(" || c.from[who] >= maxPerAddress && !who.IsLoopback()", "")},
+		{name: "no-pace", file: "internal/httpd/pace.go", test: "TestClients_arePaced", edits: one(`if who.Client == "" || method`, `if true || method`)},
+		{name: "panic-spreads", file: httpd, test: "TestPanic_isA500ForThatRequestAlone", edits: one("\tdefer s.recover(w, r)\n", "")},
+		{name: "short-static-key", file: auth, test: "TestNew_refusesWeakStaticKeys", edits: one("if len(static) < MinStatic {", "if len(static) < 1 {")},
+		{name: "stream-unwatched", file: "internal/endpoint/session/vouch.go", target: "internal/endpoint/streamable", test: "TestA20_streamEnds", edits: one("\t\t\tcancel(errRevoked)\n", "")},
+	}
+}
