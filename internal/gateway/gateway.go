@@ -47,6 +47,8 @@ type Recorder interface {
 	// Intent writes, durably, that a call is about to run; Outcome how it ended.
 	Intent(ctx context.Context, r account.Record) (audit.Intent, error)
 	Outcome(ctx context.Context, of audit.Intent, outcome account.Outcome, sizeOut int64) error
+	// Digest is what a record keeps of a call's arguments.
+	Digest(arguments []byte) [16]byte
 }
 
 // Config is what an operator may set.

@@ -110,6 +110,11 @@ type recorder struct {
 	full bool
 }
 
+func (r *recorder) Digest(arguments []byte) (d [16]byte) {
+	copy(d[:], arguments)
+	return d
+}
+
 func (r *recorder) Call(row account.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -434,8 +439,11 @@ func TestAudit_destructiveCallsNeedTheirRowFirst(t *testing.T) {
 		a.lists.Tools = append(a.lists.Tools, []byte(`{"name":"wipe","annotations":{"destructiveHint":true}}`))
 		g := newAudited(t, r, gateway.Config{}, &memShelf{}, gateway.Member{Backend: a})
 		synctest.Wait()
-		ask(t, g, modern, "u", "tools/call", `{"name":"read"}`)
-		ask(t, g, modern, "u", "tools/call", `{"name":"wipe"}`)
+		ask(t, g, modern, "u", "tools/call", `{"name":"read","arguments":{"of":"this"}}`)
+		ask(t, g, modern, "u", "tools/call", `{"name":"wipe","arguments":{"of":"that"}}`)
+		if one, two := string(r.rows[0].Digest[:]), string(r.rows[1].Digest[:]); !strings.HasPrefix(one, `{"of":"this"}`) || !strings.HasPrefix(two, `{"of":"that"}`) {
+			t.Errorf("the rows have digests of %q and %q", one, two)
+		}
 		var got []account.Outcome
 		for _, row := range r.rows {
 			got = append(got, row.Outcome)

@@ -16,14 +16,23 @@ type note struct {
 	strict bool // an intent was written
 }
 
+// record begins the audit record of a request for a backend; "" is none.
+func (g *Gateway) record(p account.Principal, backend string, req *mcpwire.Request) account.Record {
+	r := account.Record{
+		Time: g.deps.Now(), User: p.User, Credential: p.Credential, Client: p.Client,
+		Backend: backend, Method: req.Method, Target: req.Target, SizeIn: int64(len(req.Params)),
+	}
+	if arguments := req.Arguments(); arguments != nil {
+		r.Digest = g.deps.Recorder.Digest(arguments)
+	}
+	return r
+}
+
 // begin opens the record of a call. That of a destructive one is durable before
 // the call runs; where it cannot be written, the call must not run.
 func (g *Gateway) begin(ctx context.Context, p account.Principal, backend string, req *mcpwire.Request, destructive bool) (note, *mcpwire.Error) {
-	n := note{g: g, strict: destructive, record: account.Record{
-		Time: g.deps.Now(), User: p.User, Credential: p.Credential, Client: p.Client,
-		Backend: backend, Method: req.Method, Target: req.Target,
-		Decision: account.Allowed, SizeIn: int64(len(req.Params)),
-	}}
+	n := note{g: g, strict: destructive, record: g.record(p, backend, req)}
+	n.record.Decision = account.Allowed
 	if !destructive {
 		return n, nil
 	}
@@ -38,11 +47,9 @@ func (g *Gateway) begin(ctx context.Context, p account.Principal, backend string
 // deny records a call that was refused before it reached a backend.
 func (g *Gateway) deny(ctx context.Context, backend string, req *mcpwire.Request) {
 	p, _ := account.PrincipalFrom(ctx)
-	g.deps.Recorder.Call(account.Record{
-		Time: g.deps.Now(), User: p.User, Credential: p.Credential, Client: p.Client,
-		Backend: backend, Method: req.Method, Target: req.Target,
-		Decision: account.Denied, Outcome: account.Failed, SizeIn: int64(len(req.Params)),
-	})
+	r := g.record(p, backend, req)
+	r.Decision, r.Outcome = account.Denied, account.Failed
+	g.deps.Recorder.Call(r)
 }
 
 // end closes the record.
