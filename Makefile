@@ -88,6 +88,7 @@ long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kill
 	go test -count=1 -timeout 1h -run TestDurability ./internal/store -kills $(KILLS)
 	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)
 	go test -count=1 -timeout 1h -run A1_redirects ./internal/oauth -urls $(URLS)
+	go test -count=1 -timeout 2h ./test/mutation -all
 	go test -count=1 -timeout 1h -run TestSoak ./test/speed -calls $(SOAK_CALLS) -v
 	$(MAKE) bench
 

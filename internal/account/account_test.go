@@ -104,6 +104,7 @@ func TestKeyRequest_Check(t *testing.T) {
 		{"cannot be shown", func(r *account.KeyRequest) { r.Rights.Destructive = []string{"a\x00"} }},
 		{"more than 200", func(r *account.KeyRequest) { r.Rights.Backends = make([]string, 201) }},
 		{"profile name", func(r *account.KeyRequest) { r.Profile = "../x" }},
+		{"leave the profile out, or make it a member's key", func(r *account.KeyRequest) { r.Role = account.RoleAdmin }},
 	} {
 		r := good
 		c.change(&r)

@@ -57,4 +57,7 @@ type SignIn struct {
 	Created time.Time
 	Seen    time.Time
 	Expires time.Time
+	// PasswordHash is what the password was checked against, for the store to refuse a
+	// sign-in that a new password has overtaken. It is not kept.
+	PasswordHash string `json:"-"`
 }

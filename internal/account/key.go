@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -90,6 +91,9 @@ func (r KeyRequest) Check(now time.Time) error {
 	if r.Profile != "" {
 		if err := CheckProfileName(r.Profile); err != nil {
 			return err
+		}
+		if r.Role == RoleAdmin {
+			return errors.New("an admin key is for every address: leave the profile out, or make it a member's key")
 		}
 	}
 	if err := r.Rights.Check(); err != nil {

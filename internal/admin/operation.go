@@ -17,6 +17,7 @@ import (
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/servers/kit/shape"
 )
 
@@ -229,12 +230,12 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = own.status
 	}
 	if status >= http.StatusInternalServerError {
-		a.log.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		a.log.Error("admin request failed", "method", r.Method, "path", secret.MaskTokens(r.URL.Path), "error", err)
 	}
 	if code == fault.Unavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	write(w, status, problem{string(code), fault.PublicOf(err)})
+	write(w, status, problem{string(code), secret.MaskTokens(fault.PublicOf(err))})
 }
 
 // write answers with JSON that nobody may keep.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -120,7 +119,7 @@ func (p *Passwords) SignIn(ctx context.Context, name string, password secret.Str
 	}
 	addr, id := route.PeerFrom(ctx).Addr, canonical(name)
 	who := pair{limit.Network(addr), id}
-	if err := p.admit(who, site(addr), time.Now()); err != nil {
+	if err := p.admit(who, limit.Site(addr), time.Now()); err != nil {
 		return account.User{}, err
 	}
 	user, err := p.check(ctx, id, password)
@@ -268,15 +267,6 @@ func canonical(name string) string {
 		return ""
 	}
 	return id
-}
-
-// site is a network as strangers are counted: whoever has many IPv6 networks has
-// them in one /48.
-func site(addr netip.Addr) string {
-	if addr = addr.Unmap(); addr.Is6() {
-		return netip.PrefixFrom(addr.WithZone(""), 48).Masked().String()
-	}
-	return limit.Network(addr)
 }
 
 func tooMany(wait time.Duration) error {

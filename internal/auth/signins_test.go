@@ -41,7 +41,7 @@ func (f *fakeSessions) SignIn(_ context.Context, hash [32]byte, _ time.Time) (ac
 
 func (f *fakeSessions) add(user string, role account.Role) string {
 	token, hash := secret.NewToken(oauth.PrefixSignIn)
-	f.live[hash] = account.SignIn{ID: hash, User: user, Role: role}
+	f.live[hash] = account.SignIn{ID: hash, PasswordHash: "x", User: user, Role: role}
 	return token.Reveal()
 }
 
@@ -168,7 +168,7 @@ func TestSignIns_withStore(t *testing.T) {
 		begin := func(user string, seen, expires time.Time) (string, [32]byte) {
 			t.Helper()
 			token, hash := secret.NewToken(oauth.PrefixSignIn)
-			in := account.SignIn{ID: hash, User: user, Role: account.RoleAdmin, Created: seen, Seen: seen, Expires: expires}
+			in := account.SignIn{ID: hash, PasswordHash: "x", User: user, Role: account.RoleAdmin, Created: seen, Seen: seen, Expires: expires}
 			if err := st.CreateSignIn(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}

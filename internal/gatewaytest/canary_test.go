@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,16 @@ func keys(t *testing.T, g *gatewaytest.Gateway, n int) []string {
 		}
 		out[i] = key.Reveal()
 	}
+	// Another process made them: they count within a second.
+	g.WaitFor("the keys to count", func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.Base+"/status", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+out[n-1])
+		res, err := http.DefaultClient.Do(req)
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
 	return out
 }
 

@@ -194,27 +194,40 @@ type Visitor struct {
 // tokens. user is "" where there is only one.
 func (d *Door) Enter(ctx context.Context, user, password string, more url.Values) (v Visitor, err error) {
 	a, err := d.Register(ctx, "Visitor", "none")
-	if err != nil || a.Status != http.StatusCreated {
-		return v, fmt.Errorf("register: %d %s %w", a.Status, a.Body, err)
+	if err := expect(a, err, http.StatusCreated, "register"); err != nil {
+		return v, err
 	}
 	v.Client, v.Verifier = a.Get("client_id"), strings.Repeat("verifier-", 6)
 	page, err := d.Ask(ctx, v.Client, v.Verifier, nil)
-	if err != nil || page.Status != http.StatusOK {
-		return v, fmt.Errorf("ask: %d %s %w", page.Status, page.Body, err)
+	if err := expect(page.Reply, err, http.StatusOK, "ask for consent"); err != nil {
+		return v, err
 	}
 	form := url.Values{"user": {user}}
 	for name, values := range more {
 		form[name] = values
 	}
-	if a, err = d.Allow(ctx, page, password, form); err != nil || a.Status != http.StatusSeeOther {
-		return v, fmt.Errorf("allow: %d %s %w", a.Status, a.Body, err)
+	a, err = d.Allow(ctx, page, password, form)
+	if err := expect(a, err, http.StatusSeeOther, "allow"); err != nil {
+		return v, err
 	}
 	v.Code = a.Back().Get("code")
-	if a, err = d.Redeem(ctx, v.Client, v.Code, v.Verifier); err != nil || a.Status != http.StatusOK {
-		return v, fmt.Errorf("redeem: %d %s %w", a.Status, a.Body, err)
+	a, err = d.Redeem(ctx, v.Client, v.Code, v.Verifier)
+	if err := expect(a, err, http.StatusOK, "redeem"); err != nil {
+		return v, err
 	}
 	v.Access, v.Refresh = a.Get("access_token"), a.Get("refresh_token")
 	return v, nil
+}
+
+// expect makes an error of an answer that is not the one expected.
+func expect(a Reply, err error, status int, what string) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	case a.Status != status:
+		return fmt.Errorf("%s: %d %s", what, a.Status, a.Body)
+	}
+	return nil
 }
 
 // Whole is all of an answer, as somebody who reads along would see it.

@@ -135,6 +135,13 @@ func TestA24_clockIsSet(t *testing.T) {
 			if lost := d.refresh(first.Next); lost.whole != second.whole {
 				t.Errorf("the lost answer: %s", lost.whole)
 			}
+			if jump < 0 { // and once more while the answer is on its way
+				d.clock.at = d.clock.at.Add(jump)
+				if lost := d.refresh(first.Next); lost.whole != second.whole {
+					t.Errorf("the lost answer, from the future: %s", lost.whole)
+				}
+				d.clock.at = d.clock.at.Add(-jump)
+			}
 			d.clock.at = d.clock.at.Add(-jump)
 			third := d.refresh(second.Next)
 			if third.status != http.StatusOK {

@@ -87,9 +87,12 @@ func (b *Buckets) limiter(key string) *rate.Limiter {
 	return l
 }
 
-// anthropic is where claude.ai's servers call from, for all of its users at once:
-// a network of its own, so that a stranger elsewhere does not use up its share, nor
+// Anthropic is the network of claude.ai, whose servers call for all of its users at
+// once: one of its own, so that a stranger elsewhere does not use up its share, nor
 // it theirs (security reference, C1).
+const Anthropic = "anthropic"
+
+// anthropic is where those servers call from.
 var anthropic = netip.MustParsePrefix("160.79.104.0/21")
 
 // Network is the key under which an address is counted: an IPv4 address, an IPv6
@@ -101,9 +104,19 @@ func Network(addr netip.Addr) string {
 	case !addr.IsValid():
 		return "unknown"
 	case anthropic.Contains(addr):
-		return "anthropic"
+		return Anthropic
 	case addr.Is6():
 		return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
 	}
 	return addr.String()
+}
+
+// Site is a wider key than Network: the IPv6 /48 that an address is in, which has
+// 65,536 networks and may all be one subscriber's. Elsewhere a network is its own
+// site.
+func Site(addr netip.Addr) string {
+	if addr = addr.Unmap(); addr.Is6() {
+		return netip.PrefixFrom(addr.WithZone(""), 48).Masked().String()
+	}
+	return Network(addr)
 }

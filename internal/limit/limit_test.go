@@ -61,8 +61,8 @@ func TestNetwork(t *testing.T) {
 		"2001:db8:1:2:3::4":    "2001:db8:1:2::/64",
 		"2001:db8:1:2:ffff::1": "2001:db8:1:2::/64",
 		"fe80::1%eth0":         "fe80::/64",
-		"160.79.104.10":        "anthropic",
-		"160.79.111.255":       "anthropic",
+		"160.79.104.10":        limit.Anthropic,
+		"160.79.111.255":       limit.Anthropic,
 		"160.79.112.0":         "160.79.112.0",
 	} {
 		if got := limit.Network(netip.MustParseAddr(addr)); got != want {
@@ -70,6 +70,28 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 	if got := limit.Network(netip.Addr{}); got != "unknown" {
+		t.Errorf("no address is counted as %s", got)
+	}
+}
+
+// Whoever has many networks has them in one site.
+func TestSite(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		"192.0.2.7":           "192.0.2.7",
+		"::ffff:192.0.2.7":    "192.0.2.7",
+		"2001:db8:1:2:3::4":   "2001:db8:1::/48",
+		"2001:db8:1:ffff::1":  "2001:db8:1::/48",
+		"2001:db8:2::1":       "2001:db8:2::/48",
+		"fe80::1%eth0":        "fe80::/48",
+		"160.79.104.10":       limit.Anthropic,
+		"::ffff:160.79.104.1": limit.Anthropic,
+	} {
+		if got := limit.Site(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s is counted as %s, want %s", addr, got, want)
+		}
+	}
+	if got := limit.Site(netip.Addr{}); got != "unknown" {
 		t.Errorf("no address is counted as %s", got)
 	}
 }

@@ -13,7 +13,16 @@ const maxURI = 2 << 10
 
 // forbiddenSchemes would run or show something instead of going somewhere.
 var forbiddenSchemes = []string{
-	"javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source", "mailto", "tel", "sms", "ws", "wss", "ftp", "chrome", "resource", "jar", "intent",
+	"javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source", "mailto", "tel", "sms", "ws", "wss", "ftp", "chrome", "resource", "jar", "intent", "search", "shell",
+}
+
+// forbiddenFamilies are those of Windows that open its settings, its search and its
+// tools with arguments of the caller's choice: ms-msdt, ms-settings, search-ms.
+var forbiddenFamilies = []string{"ms-", "search-"}
+
+func forbidden(scheme string) bool {
+	return slices.Contains(forbiddenSchemes, scheme) ||
+		slices.ContainsFunc(forbiddenFamilies, func(family string) bool { return strings.HasPrefix(scheme, family) })
 }
 
 // CheckRedirect says what is wrong with a redirect URI that a client registers:
@@ -58,7 +67,7 @@ func CheckRedirect(uri string, httpHosts []string) *Error {
 			return bad("uses http beyond this machine")
 		}
 	default:
-		if slices.Contains(forbiddenSchemes, u.Scheme) {
+		if forbidden(u.Scheme) {
 			return bad("has a scheme that is not allowed")
 		}
 		if u.Host == "" && u.Path == "" {

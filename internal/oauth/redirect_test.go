@@ -35,6 +35,12 @@ func TestA3_CheckRedirect(t *testing.T) {
 		"https://3com/cb",
 		"com.example.app:/oauth2redirect",
 		"com.example.app://oauth2redirect",
+		"claude://claude.ai/mcp/callback",
+		"vscode://vscode.github-authentication/did-authenticate",
+		"vscode-insiders://x/cb",
+		"researcher://x/cb",
+		"searchlight://x/cb",
+		"msauth.com.example.app://auth",
 	} {
 		if e := oauth.CheckRedirect(uri, nil); e != nil {
 			t.Errorf("%s is refused: %v", uri, e)
@@ -46,6 +52,7 @@ func TestA3_CheckRedirect(t *testing.T) {
 		"javascript:alert(1)", "javascript://example.com/%0aalert(1)", "JavaScript://x/", "data:text/html,x", "data://text/html", "file:///etc/passwd",
 		"vbscript:x", "vbscript://x/", "blob:https://example.com/1", "blob://x/", "about:blank", "about://blank", "filesystem:https://x/", "view-source:https://x/",
 		"mailto:a@example.com", "ws://example.com/", "wss://example.com/", "ftp://example.com/cb", "intent://x/", "jar://x/", "chrome://settings/", "resource://x/",
+		"ms-msdt:/id", "ms-msdt://x/", "ms-settings://x/", "ms-officecmd:/x", "ms-word://x/", "MS-MSDT:/id", "search-ms:/query=x", "search-ms://query=x", "search:/query=x", "search://query=x/", "shell://x/",
 		"http://example.com/cb", "http://10.0.0.7/cb", "http://localhost.evil.com/cb", "http://127.0.0.1.nip.io/cb", "http://0.0.0.0/cb",
 		"http://127.0.0.2/cb", "http://127.1/cb", "http://2130706433/cb", "http://0x7f000001/cb", "http://[::ffff:127.0.0.1]/cb", "http://[0:0:0:0:0:0:0:1]/cb",
 		"http://LOCALHOST/cb", "http://localhost./cb", "http:///cb", "http:localhost/cb", "http:/localhost/cb",

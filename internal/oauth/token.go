@@ -28,6 +28,9 @@ type Code struct {
 	Role         account.Role   `json:"role"`
 	GrantExpires time.Time      `json:"grant_expires"` // zero: until revoked
 	Expires      time.Time      `json:"-"`
+	// PasswordHash is what the password was checked against, for the store to refuse a
+	// consent that a new password has overtaken. It is not kept.
+	PasswordHash string `json:"-"`
 }
 
 // Minted are the tokens of one answer, as the store keeps them. A zero Refresh

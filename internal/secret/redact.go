@@ -41,5 +41,9 @@ func NewRedactor(secrets ...String) *Redactor {
 // Redact masks the secrets in text, and everything that looks like one of our own
 // tokens.
 func (r *Redactor) Redact(text string) string {
-	return ownToken.ReplaceAllString(r.hide.Replace(text), Mask)
+	return MaskTokens(r.hide.Replace(text))
 }
+
+// MaskTokens masks everything in text that looks like one of our own tokens: people
+// paste a key where its name is asked for.
+func MaskTokens(text string) string { return ownToken.ReplaceAllString(text, Mask) }

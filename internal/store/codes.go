@@ -20,7 +20,8 @@ func badCode() *oauth.Error {
 	return oauth.Errorf("invalid_grant", "The code is unknown, used or expired. Start the authorization again.")
 }
 
-// CreateCode keeps a consent until its client redeems the code.
+// CreateCode keeps a consent until its client redeems the code. It fails with
+// Conflict if the user has another password by now than was checked.
 func (s *Store) CreateCode(ctx context.Context, c oauth.Code) error {
 	if err := c.Rights.Check(); err != nil {
 		return fault.New(fault.Invalid, "The consent cannot be kept: %v.", err)
@@ -29,11 +30,21 @@ func (s *Store) CreateCode(ctx context.Context, c oauth.Code) error {
 	if err != nil {
 		return fmt.Errorf("create code: %w", err)
 	}
+	gone := func(err error) error {
+		return fault.Wrap(err, fault.NotFound, "The user or the client is not there any more. Start the authorization again.")
+	}
 	err = s.update(ctx, quiet, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO codes (hash, user_id, client_id, consent, expires, used, grant_id)
+		err := holdSigned(ctx, tx, c.User, c.PasswordHash)
+		if errors.Is(err, sql.ErrNoRows) {
+			return gone(err)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO codes (hash, user_id, client_id, consent, expires, used, grant_id)
 			VALUES ($1, $2, $3, $4, $5, 0, '')`, c.Hash[:], c.User, c.Client, consent, millis(c.Expires))
 		if err != nil && s.engine.trouble(err) == orphan {
-			return fault.Wrap(err, fault.NotFound, "The user or the client is not there any more. Start the authorization again.")
+			return gone(err)
 		}
 		return err
 	})

@@ -206,6 +206,7 @@ func TestCreateCode_refuses(t *testing.T) {
 		s := storetest.Open(t, cfg)
 		people(t, s)
 		register(t, s, "app")
+		must(t, s.CreateUser(t.Context(), account.User{ID: "ben", Name: "Ben", Role: account.RoleMember, Disabled: true}))
 		good := oauth.Code{Client: "app", User: "anna", Rights: account.ReadRights(), Resource: "/mcp", Expires: time.Now().Add(time.Minute)}
 		for what, c := range map[string]struct {
 			change func(*oauth.Code)
@@ -214,6 +215,8 @@ func TestCreateCode_refuses(t *testing.T) {
 			"unknown user":   {func(c *oauth.Code) { c.User = "carl" }, fault.NotFound},
 			"unknown client": {func(c *oauth.Code) { c.Client = "other" }, fault.NotFound},
 			"no rights":      {func(c *oauth.Code) { c.Rights = account.Rights{} }, fault.Invalid},
+			"disabled user":  {func(c *oauth.Code) { c.User = "ben" }, fault.NotFound},
+			"other password": {func(c *oauth.Code) { c.PasswordHash = "x" }, fault.Conflict},
 		} {
 			bad := good
 			bad.Hash = secret.Hash(what)
@@ -269,6 +272,63 @@ func TestRedeemCode_whileShutOut(t *testing.T) {
 				if name != "user disabled" && isLive(t, a, m.Access) {
 					t.Fatalf("%s, round %d: the token lives again", name, i)
 				}
+			}
+		}
+	})
+}
+
+// A password is replaced while somebody signs in with the old one, which was right
+// when it was checked: nothing comes of that, whoever was first.
+func TestSignIn_overtakenByNewPassword(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, cfg store.Config) {
+		a, b := storetest.Open(t, cfg), storetest.Open(t, cfg)
+		people(t, a)
+		register(t, a, "app")
+		ctx := t.Context()
+		rows := func() int64 {
+			return number(t, cfg, "SELECT (SELECT count(*) FROM sign_ins) + (SELECT count(*) FROM codes)")
+		}
+		attempts := func(round, checked string) map[string]func() error {
+			in := account.SignIn{ID: secret.Hash("in" + round), User: "root", Created: time.Now(), Expires: time.Now().Add(time.Hour), PasswordHash: checked}
+			code := oauth.Code{Hash: secret.Hash("code" + round), Client: "app", User: "root", Rights: account.ReadRights(), Resource: "/mcp",
+				Expires: time.Now().Add(time.Minute), PasswordHash: checked}
+			return map[string]func() error{
+				"browser session": func() error { return a.CreateSignIn(ctx, in) },
+				"code":            func() error { return a.CreateCode(ctx, code) },
+			}
+		}
+		checked := hashOf(t, a, "root")
+		must(t, b.SetPasswordHash(ctx, "root", "new"))
+		for what, try := range attempts("", checked) {
+			if err := try(); fault.CodeOf(err) != fault.Conflict || rows() != 0 {
+				t.Errorf("%s with the old password: %v, %d rows", what, err, rows())
+			}
+		}
+		for i := range 12 {
+			round := string(rune('a' + i))
+			checked := hashOf(t, a, "root")
+			var wg sync.WaitGroup
+			for what, try := range attempts(round, checked) {
+				wg.Go(func() {
+					if err := try(); err != nil && fault.CodeOf(err) != fault.Conflict {
+						t.Errorf("%s: %v", what, err)
+					}
+				})
+			}
+			wg.Go(func() {
+				if err := b.SetPasswordHash(ctx, "root", "new "+round); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			if n := rows(); n != 0 {
+				t.Fatalf("round %s: %d rows came of the old password", round, n)
+			}
+		}
+		for what, try := range attempts("last", hashOf(t, a, "root")) {
+			if err := try(); err != nil {
+				t.Errorf("%s with the new password: %v", what, err)
 			}
 		}
 	})

@@ -67,13 +67,21 @@ func consent(t testing.TB, s *store.Store, user, client string, change ...func(*
 	c := oauth.Code{
 		Hash: hash, Client: client, ClientName: "Program " + client, RedirectURI: "https://" + client + ".example/cb",
 		Challenge: "challenge", Resource: oauth.DefaultResource, User: user,
-		Rights: account.FullRights(), Role: account.RoleAdmin, Expires: time.Now().Add(oauth.CodeLife),
+		Rights: account.FullRights(), Role: account.RoleAdmin, Expires: time.Now().Add(oauth.CodeLife), PasswordHash: hashOf(t, s, user),
 	}
 	for _, f := range change {
 		f(&c)
 	}
 	must(t, s.CreateCode(t.Context(), c))
 	return hash
+}
+
+// hashOf is the hash of a user's password, as a sign-in finds it.
+func hashOf(t testing.TB, s *store.Store, user string) string {
+	t.Helper()
+	u, err := s.User(t.Context(), user)
+	must(t, err)
+	return u.PasswordHash
 }
 
 // granted is a grant of a user for a client, with its first tokens.

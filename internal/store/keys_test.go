@@ -196,7 +196,8 @@ func TestCreateKey_refuses(t *testing.T) {
 		}{
 			"no name":      {account.KeyRequest{Role: account.RoleAdmin, Rights: account.FullRights()}, fault.Invalid},
 			"no rights":    {account.KeyRequest{Name: "k", Role: account.RoleAdmin}, fault.Invalid},
-			"no profile":   {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Rights: account.FullRights(), Profile: "work"}, fault.NotFound},
+			"no profile":   {account.KeyRequest{Name: "k", Role: account.RoleMember, Rights: account.FullRights(), Profile: "work"}, fault.NotFound},
+			"one address":  {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Rights: account.FullRights(), Profile: "work"}, fault.Invalid},
 			"no role":      {account.KeyRequest{Name: "k", Rights: account.FullRights()}, fault.Invalid},
 			"expired":      {account.KeyRequest{Name: "k", Role: account.RoleAdmin, Expires: time.Now(), Rights: account.FullRights()}, fault.Invalid},
 			"unknown user": {account.KeyRequest{Name: "k", Role: account.RoleAdmin, User: "nobody", Rights: account.FullRights()}, fault.NotFound},

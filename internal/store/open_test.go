@@ -387,11 +387,12 @@ func TestStore_sealsAndHashes(t *testing.T) {
 	code := newToken("code", oauth.PrefixCode)
 	must(t, s.CreateCode(t.Context(), oauth.Code{
 		Hash: code, User: account.Admin, Client: "app", Resource: "/mcp", Rights: account.FullRights(), Expires: time.Now().Add(time.Minute),
+		PasswordHash: hashOf(t, s, account.Admin),
 	}))
 	m := oauth.Minted{Access: newToken("access token", oauth.PrefixAccess), Refresh: newToken("refresh token", oauth.PrefixRefresh)}
 	_, err = s.RedeemCode(t.Context(), code, time.Now(), allow, give(m))
 	must(t, err)
-	must(t, s.CreateSignIn(t.Context(), account.SignIn{ID: newToken("cookie", oauth.PrefixSignIn), User: account.Admin, Created: time.Now(), Expires: time.Now().Add(time.Hour)}))
+	must(t, s.CreateSignIn(t.Context(), account.SignIn{ID: newToken("cookie", oauth.PrefixSignIn), User: account.Admin, Created: time.Now(), Expires: time.Now().Add(time.Hour), PasswordHash: hashOf(t, s, account.Admin)}))
 	var dump []byte
 	for _, name := range []string{file(cfg), file(cfg) + "-wal"} {
 		content, err := os.ReadFile(name)

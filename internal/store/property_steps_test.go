@@ -174,8 +174,12 @@ func (w *world) createCode() string {
 		Hash: hash, User: w.anyUser(), Client: w.anyClient(), Resource: oauth.DefaultResource,
 		Rights: w.anyRights(), Role: w.anyRole(), Expires: w.now.Add(100 * time.Hour),
 	}}
+	user := w.users[c.User]
+	if user != nil {
+		c.PasswordHash = hashOf(w.t, w.s, c.User)
+	}
 	err := w.s.CreateCode(w.t.Context(), c.Code)
-	w.known(err, w.users[c.User] != nil && w.clients[c.Client] != nil)
+	w.known(err, user != nil && !user.disabled && w.clients[c.Client] != nil)
 	if err == nil {
 		w.codes = append(w.codes, c)
 	}

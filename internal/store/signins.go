@@ -20,16 +20,16 @@ func noSignIn() error {
 	return fault.New(fault.NotFound, "The browser session has ended. Sign in again.")
 }
 
-// CreateSignIn begins a browser session.
+// CreateSignIn begins a browser session. It fails with Conflict if the user has
+// another password by now than was checked.
 func (s *Store) CreateSignIn(ctx context.Context, in account.SignIn) error {
 	seen := in.Seen
 	if seen.Before(in.Created) {
 		seen = in.Created
 	}
 	err := s.update(ctx, quiet, func(tx *sql.Tx) error {
-		// Held, so that it is either here before the user is shut out, or refused.
-		user, err := holdUser(ctx, tx, in.User)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && user.Disabled {
+		err := holdSigned(ctx, tx, in.User, in.PasswordHash)
+		if errors.Is(err, sql.ErrNoRows) {
 			return noSignIn()
 		}
 		if err != nil {

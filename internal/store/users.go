@@ -135,8 +135,10 @@ func (s *Store) Users(ctx context.Context) ([]account.User, error) {
 	return users, nil
 }
 
-// ChangeUser changes a user's name, role or profile as change says. The last
-// enabled admin with a password stays one. change must not use the store.
+// ChangeUser changes a user's name, role and profile as change says, and whether it
+// is disabled: shut out with its keys, grants and browser sessions, which have to
+// begin anew when it is let in again. The last enabled admin with a password stays
+// one. change must not use the store.
 func (s *Store) ChangeUser(ctx context.Context, id string, change func(*account.User) error) (account.User, error) {
 	var user account.User
 	err := s.changeUser(ctx, id, func(tx *sql.Tx, before account.User) error {
@@ -146,7 +148,7 @@ func (s *Store) ChangeUser(ctx context.Context, id string, change func(*account.
 		}
 		user = account.User{
 			ID: before.ID, Name: user.Name, Role: user.Role, Profile: user.Profile,
-			PasswordHash: before.PasswordHash, Disabled: before.Disabled, Created: before.Created,
+			PasswordHash: before.PasswordHash, Disabled: user.Disabled, Created: before.Created,
 		}
 		if err := checkUser(user); err != nil {
 			return err
@@ -156,33 +158,27 @@ func (s *Store) ChangeUser(ctx context.Context, id string, change func(*account.
 				return missingProfile(err, user.Profile)
 			}
 		}
-		if user.Role != account.RoleAdmin {
+		if user.Role != account.RoleAdmin || user.Disabled {
 			if err := keepAnAdmin(ctx, tx, before); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE users SET name = $1, role = $2, profile = $3 WHERE id = $4",
-			user.Name, string(user.Role), user.Profile, id)
+		if user.Disabled {
+			if err := endSignIns(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE users SET name = $1, role = $2, profile = $3, disabled = $4 WHERE id = $5",
+			user.Name, string(user.Role), user.Profile, user.Disabled, id)
 		return err
 	})
 	return user, err
 }
 
-// SetUserDisabled shuts a user out, with its keys, grants and browser sessions,
-// or lets it in again; its browsers have to sign in anew.
+// SetUserDisabled is ChangeUser for that alone.
 func (s *Store) SetUserDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.changeUser(ctx, id, func(tx *sql.Tx, user account.User) error {
-		if disabled {
-			if err := keepAnAdmin(ctx, tx, user); err != nil {
-				return err
-			}
-			if err := endSignIns(ctx, tx, id); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE users SET disabled = $1 WHERE id = $2", disabled, id)
-		return err
-	})
+	_, err := s.ChangeUser(ctx, id, func(user *account.User) error { user.Disabled = disabled; return nil })
+	return err
 }
 
 // SetPasswordHash replaces a user's password. Whoever came in with the old one is
@@ -279,6 +275,23 @@ func keepAnAdmin(ctx context.Context, tx *sql.Tx, user account.User) error {
 		err = fault.New(fault.Conflict, "%q is the last admin who can sign in. Give another user the role admin and a password first.", user.ID)
 	}
 	return err
+}
+
+// holdSigned takes the row of a user who has just given a password that hash is of:
+// what comes of it is either here before the user is shut out or gets another
+// password, and ends with that, or refused. sql.ErrNoRows if there is no such user,
+// or not any more.
+func holdSigned(ctx context.Context, tx *sql.Tx, id, hash string) error {
+	user, err := holdUser(ctx, tx, id)
+	switch {
+	case err != nil:
+		return err
+	case user.Disabled:
+		return sql.ErrNoRows
+	case user.PasswordHash != hash:
+		return fault.New(fault.Conflict, "The password was changed while it was checked. Start again, with the new one.")
+	}
+	return nil
 }
 
 func noUser(id string) error {

@@ -152,7 +152,7 @@ func TestChangeUser(t *testing.T) {
 			var err error
 			changed, err = s.ChangeUser(ctx, "anna", func(u *account.User) error {
 				u.Name, u.Role, u.Profile = "Anna B.", account.RoleAdmin, "work"
-				u.ID, u.PasswordHash, u.Disabled = "other", "y", true // not for ChangeUser to change
+				u.ID, u.PasswordHash, u.Created = "other", "y", time.Unix(1, 0) // not for ChangeUser to change
 				return nil
 			})
 			must(t, err)
@@ -183,6 +183,21 @@ func TestChangeUser(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
+		root, err := s.User(t.Context(), "root")
+		must(t, err)
+		_, err = s.ChangeUser(t.Context(), "anna", func(u *account.User) error { u.Disabled = true; return nil })
+		must(t, err)
+		raises(t, s, false, "half a change", func(ctx context.Context) {
+			_, err := s.ChangeUser(ctx, "root", func(u *account.User) error { u.Name, u.Profile, u.Disabled = "R", "work", true; return nil })
+			if fault.CodeOf(err) != fault.Conflict {
+				t.Errorf("the last admin is disabled: %v", err)
+			}
+		})
+		if again, err := s.User(t.Context(), "root"); err != nil || again != root {
+			t.Errorf("half a change was made: %+v: %v", again, err)
+		}
+		_, err = s.ChangeUser(t.Context(), "anna", func(u *account.User) error { u.Disabled = false; return nil })
+		must(t, err)
 		if again, err := s.User(t.Context(), "anna"); err != nil || again != read {
 			t.Errorf("a refused change left %+v: %v", again, err)
 		}
@@ -277,7 +292,11 @@ func TestUsers_shutOutOfEverything(t *testing.T) {
 			"sign out": {func() error { return s.SignOutEverywhere(ctx, "anna") }, true, false, true},
 			"password": {func() error { return s.SetPasswordHash(ctx, "anna", "y") }, true, false, true},
 			"disabled": {func() error { return s.SetUserDisabled(ctx, "anna", true) }, false, true, true},
-			"deleted":  {func() error { return s.DeleteUser(ctx, "anna") }, false, false, false},
+			"renamed and disabled": {func() error {
+				_, err := s.ChangeUser(ctx, "anna", func(u *account.User) error { u.Name, u.Disabled = "A.", true; return nil })
+				return err
+			}, false, true, true},
+			"deleted": {func() error { return s.DeleteUser(ctx, "anna") }, false, false, false},
 		} {
 			must(t, s.CreateUser(ctx, account.User{ID: "anna", Name: "Anna", Role: account.RoleMember}))
 			must(t, s.RegisterClient(ctx, program("app"), 10))

@@ -21,7 +21,7 @@ func doors() []mutation {
 		{name: "store-down-401", file: auth, test: "TestAuthenticate_storeDown", edits: one("fault.Unavailable,\n\t\t\"Drawbridge cannot check", "fault.Unauthenticated,\n\t\t\"Drawbridge cannot check")},
 		{name: "nobodys-token", file: "internal/auth/tokens.go", test: "TestT4_accessTokens", edits: one(`if g.ID == "" || g.User == "" || g.Resource == "" || !g.Role.Valid() || `, `if `)},
 		{name: "expired-key", file: auth, test: "TestAuthenticate_expiresWhileInUse", edits: one("case found == nil || !found.live(now):", "case found == nil || !found.live(now.AddDate(-1, 0, 0)):")},
-		{name: "any-proxy", file: "internal/httpd/peers.go", test: "TestT5_headersOfStrangers", edits: one("if p.trusts(peer.Addr) {\n", "if p.trusts(peer.Addr) || true {\n")},
+		{name: "any-proxy", file: "internal/httpd/peers.go", test: "TestT5_headersOfStrangers", edits: one("case p.trusts(peer.Addr):", "case p.trusts(peer.Addr) || true:")},
 		{name: "first-hop", file: "internal/httpd/peers.go", test: "TestT5_headersOfStrangers", edits: one("range slices.Backward(hops)", "range slices.All(hops)")},
 		{name: "admin-on-funnel", file: httpd, test: "TestT6_funnel", edits: one("if !s.funnel && route.PeerFrom", "if s.funnel && route.PeerFrom")},
 		{name: "any-host", file: httpd, test: "TestT7_hostAndOrigin", edits: one("if !s.guard.host(r.Host) {", "if false {")},

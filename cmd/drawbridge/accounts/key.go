@@ -23,7 +23,7 @@ func (cs *commands) key() *cli.Command {
 				Flags: shell.SettingFlags(append([]cli.Flag{
 					&cli.StringFlag{Name: "name", Usage: "`NAME` to tell the key apart by", Required: true},
 					&cli.StringFlag{Name: "user", Usage: "`USER` it belongs to", Value: account.Admin},
-					&cli.StringFlag{Name: "role", Usage: "what it may do: admin or member", Value: string(account.RoleAdmin)},
+					&cli.StringFlag{Name: "role", Usage: "admin, which opens the admin pages and API, or member; left out, admin, or member with --profile"},
 				}, rightsFlags(account.TierDestroy,
 					&cli.StringFlag{Name: "profile", Usage: "`NAME` of the only profile it may be used at"},
 					&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` it may be used from, such as 192.168.1.0/24; may be repeated; left out, anywhere"},
@@ -61,6 +61,13 @@ func keyRequest(cmd *cli.Command) (r account.KeyRequest, err error) {
 		return r, err
 	}
 	r = account.KeyRequest{Name: cmd.String("name"), User: cmd.String("user"), Role: account.Role(cmd.String("role")), Profile: cmd.String("profile")}
+	switch {
+	case r.Role != "":
+	case r.Profile != "": // a key that is bound to an address opens no other, the admin's included
+		r.Role = account.RoleMember
+	default:
+		r.Role = account.RoleAdmin
+	}
 	if r.Rights, err = rights(cmd); err != nil {
 		return r, err
 	}

@@ -80,7 +80,7 @@ func (b *book) change(ctx context.Context, deed, target string, do func(by accou
 	}
 	r := account.Record{
 		Time: start, User: by.User, Credential: by.Credential, Client: by.Client,
-		Method: "admin/" + deed, Target: target,
+		Method: "admin/" + deed, Target: secret.MaskTokens(target),
 		Decision: account.Allowed, Outcome: account.Succeeded, Duration: time.Since(start),
 	}
 	switch {

@@ -24,19 +24,18 @@ type UserLister interface {
 }
 
 // UserEditor changes what users are. It keeps the last admin who can sign in from
-// losing the role and from being deleted, and lets no user have a profile that does
-// not exist.
+// losing the role, from being disabled and from being deleted, and lets no user have
+// a profile that does not exist.
 type UserEditor interface {
 	CreateUser(ctx context.Context, u account.User) error
+	// ChangeUser makes a whole change or none; disabling ends browser sessions.
 	ChangeUser(ctx context.Context, id string, change func(*account.User) error) (account.User, error)
 	// DeleteUser kills keys, grants, tokens, codes and sessions in one transaction.
 	DeleteUser(ctx context.Context, id string) error
 }
 
-// UserDoor decides whether users come in. It keeps the last admin who can sign in
-// from being disabled.
+// UserDoor decides how users come in.
 type UserDoor interface {
-	SetUserDisabled(ctx context.Context, id string, disabled bool) error
 	SetPasswordHash(ctx context.Context, id, hash string) error
 	SignOutEverywhere(ctx context.Context, id string) error
 }
@@ -149,13 +148,10 @@ func (u *Users) Change(ctx context.Context, id string, c UserChange) (user accou
 			set(&user.Name, c.Name)
 			set(&user.Role, c.Role)
 			set(&user.Profile, c.Profile)
+			set(&user.Disabled, c.Disabled)
 			return checkUser(*user)
 		})
-		if err != nil || c.Disabled == nil || *c.Disabled == user.Disabled {
-			return err
-		}
-		user.Disabled = *c.Disabled
-		return u.store.SetUserDisabled(ctx, id, *c.Disabled)
+		return err
 	})
 	if err != nil {
 		return account.User{}, err

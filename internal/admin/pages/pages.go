@@ -23,6 +23,7 @@ import (
 	"drawbridge/internal/backend"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/route"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/web"
 )
 
@@ -126,7 +127,7 @@ func (p *Pages) page(path string, v view, does actions) route.Route {
 			f.Form = *sent
 		}
 		p.logged(r, err)
-		f.Problem = fault.PublicOf(err)
+		f.Problem = secret.MaskTokens(fault.PublicOf(err))
 		p.show(w, r, fault.Status(fault.CodeOf(err)), v, f)
 	})}
 }
@@ -207,7 +208,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, v view,
 	p.render(w, r, fault.Status(code), "admin_failed", struct {
 		Frame
 		Text string
-	}{f, fault.PublicOf(err)})
+	}{f, secret.MaskTokens(fault.PublicOf(err))})
 }
 
 // checkQuery refuses an address that nothing here can have led to.

@@ -7,6 +7,8 @@
 // reference, section 2). Until the client and its redirect URI are verified, an
 // error is a page for the person and leads nowhere; from then on it is sent to the
 // client with state and iss (RFC 9207). Only the code flow with PKCE S256 exists.
+// Which profiles there are is not told here: consent says that one does not exist,
+// once a password was right.
 package authorize
 
 import (
@@ -54,20 +56,19 @@ type Handler struct {
 }
 
 // Routes are the endpoint and its alias for clients that know no metadata (R19).
+// Answers to either count together.
 func (h *Handler) Routes() []route.Route {
+	serve := http.HandlerFunc(newAnswers(h).serve)
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	var routes []route.Route
 	for _, path := range []string{"/oauth/authorize", "/authorize"} {
-		routes = append(routes, route.Route{Pattern: path, Methods: methods, Policy: route.Public, Handler: http.HandlerFunc(h.serve)})
+		routes = append(routes, route.Route{Pattern: path, Methods: methods, Policy: route.Public, Handler: serve})
 	}
 	return routes
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost {
-		h.Consent.Answer(w, r)
-		return
-	}
+// ask takes a request, and has consent ask about it.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request) {
 	p, err := oauth.ParseParams(r.URL.RawQuery)
 	if err != nil {
 		h.refuse(w, err)
@@ -122,6 +123,10 @@ func (h *Handler) refuse(w http.ResponseWriter, err *oauth.Error) {
 	if status == 0 || status == http.StatusUnauthorized {
 		status = http.StatusBadRequest
 	}
+	h.say(w, status, page)
+}
+
+func (h *Handler) say(w http.ResponseWriter, status int, page web.Notice) {
 	if err := web.Say(w, status, page); err != nil {
 		h.Log.Error("page not shown", "error", err)
 		http.Error(w, fault.PublicInternal, http.StatusInternalServerError)

@@ -1,11 +1,15 @@
 package authorize_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,6 +51,7 @@ func TestAuthorize_asks(t *testing.T) {
 		"own scheme":            {request(cursor, "redirect_uri", "cursor://anysphere.cursor-mcp/oauth/callback"), asked{cursor, "", "a state", code(cursor, "cursor://anysphere.cursor-mcp/oauth/callback", "/mcp")}},
 		"resource":              {request(webui, "resource", base+"/mcp/"), asked{webui, "", "a state", code(webui, webuiRedirect, "/mcp")}},
 		"profile":               {request(webui, "resource", base+"/mcp/private"), asked{webui, "", "a state", code(webui, webuiRedirect, "/mcp/private")}},
+		"A12 no such profile":   {request(webui, "resource", base+"/mcp/gone"), asked{webui, "", "a state", code(webui, webuiRedirect, "/mcp/gone")}}, // consent tells, to whom it may
 		"scopes, some unknown":  {request(webui, "scope", "openid admin profile offline_access mcp:read"), asked{webui, "mcp:read admin offline_access", "a state", code(webui, webuiRedirect, "/mcp")}},
 		"prompt=consent":        {request(webui, "prompt", "consent"), asked{webui, "", "a state", code(webui, webuiRedirect, "/mcp")}},
 		"prompt=login":          {request(webui, "prompt", "login consent"), asked{webui, "", "a state", code(webui, webuiRedirect, "/mcp")}},
@@ -281,7 +286,6 @@ func TestAuthorize_A6_errorRedirects(t *testing.T) {
 		"A4 challenge too short":        {request(webui, "code_challenge", challenge[:42]), "invalid_request"},
 		"A4 challenge padded":           {request(webui, "code_challenge", challenge+"="), "invalid_request"},
 		"A12 foreign resource":          {request(webui, "resource", "https://other.example/mcp"), "invalid_target"},
-		"A12 no such profile":           {request(webui, "resource", base+"/mcp/gone"), "invalid_target"},
 		"A12 a name that none can have": {request(webui, "resource", base+"/mcp/..%2fprivate"), "invalid_target"},
 		"A12 other path":                {request(webui, "resource", base+"/admin"), "invalid_target"},
 		"prompt=none":                   {request(webui, "prompt", "none"), "consent_required"},
@@ -364,4 +368,56 @@ func TestAuthorize_A19_postIsConsents(t *testing.T) {
 	if e.consent.answered != 2 || len(e.consent.asked) != 0 {
 		t.Errorf("answered %d, asked %v", e.consent.answered, e.consent.asked)
 	}
+}
+
+// However often one network answers, consent sees no more than a person could send;
+// another network is not held back, nor is anybody by what other sites post.
+func TestAuthorize_boundedAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // the clock stands still
+		e := newEndpoint()
+		routes := e.Routes()
+		post := func(addr, from string) *httptest.ResponseRecorder {
+			var last *httptest.ResponseRecorder
+			for _, one := range routes { // both paths
+				ctx := route.WithPeer(t.Context(), route.Peer{Addr: netip.MustParseAddr(addr), HTTPS: true})
+				r := httptest.NewRequestWithContext(ctx, http.MethodPost, one.Pattern, http.NoBody)
+				r.Header.Set("Origin", from)
+				last = httptest.NewRecorder()
+				one.Handler.ServeHTTP(last, r)
+			}
+			return last
+		}
+		for range 100 {
+			post("192.0.2.1", "https://evil.example")
+		}
+		if e.consent.answered != 200 {
+			t.Errorf("%d of 200 foreign posts reached consent, which refuses them", e.consent.answered)
+		}
+		e.consent.answered = 0
+		for range 100 {
+			post("192.0.2.1", base)
+		}
+		w := post("192.0.2.1", base)
+		if e.consent.answered != 30 || w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), "Wait a minute") {
+			t.Errorf("%d answers of 202, status %d, Retry-After %q\n%s", e.consent.answered, w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+		if w := e.get(t, request(webui)); w.Code != http.StatusOK {
+			t.Errorf("asking meanwhile: status %d", w.Code)
+		}
+		if w := post("198.51.100.7", base); w.Code != http.StatusSeeOther {
+			t.Errorf("another network: status %d", w.Code)
+		}
+		e.consent.answered = 0
+		for i := range 1000 { // a site with many networks
+			post(fmt.Sprintf("2001:db8:1:%x::1", i), base)
+		}
+		if e.consent.answered != 120 {
+			t.Errorf("%d answers of a /48", e.consent.answered)
+		}
+		time.Sleep(2 * time.Second) // of the fake clock
+		if w := post("192.0.2.1", base); w.Code != http.StatusTooManyRequests || e.consent.answered != 121 {
+			t.Errorf("after two seconds: %d answers, the second one's status %d", e.consent.answered-120, w.Code)
+		}
+	})
 }

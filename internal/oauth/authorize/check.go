@@ -114,10 +114,10 @@ func checkKind(client oauth.Client, p oauth.Params) *oauth.Error {
 	return nil
 }
 
-// resource finds which protected resource is asked for (RFC 8707).
+// resource finds which protected resource is asked for (RFC 8707). A profile that
+// does not exist passes, so that strangers do not learn which ones do.
 func (h *Handler) resource(ctx context.Context, p oauth.Params) (string, *oauth.Error) {
-	base := h.Base()
-	path, bad := oauth.Resource(base, p.All("resource"))
+	path, bad := oauth.Resource(h.Base(), p.All("resource"))
 	if bad != nil {
 		return "", bad
 	}
@@ -126,10 +126,7 @@ func (h *Handler) resource(ctx context.Context, p oauth.Params) (string, *oauth.
 		return path, nil
 	}
 	_, err := h.Profiles.Profile(ctx, profile)
-	if fault.CodeOf(err) == fault.NotFound {
-		return "", oauth.Errorf("invalid_target", "There is no such profile. Ask for %s%s, or for a profile that exists.", base, oauth.DefaultResource)
-	}
-	if err != nil {
+	if err != nil && fault.CodeOf(err) != fault.NotFound {
 		return "", oauth.FromFault(err)
 	}
 	return path, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/oauth"
 )
 
@@ -54,7 +55,8 @@ func FuzzAuthorize(f *testing.F) {
 			client := e.known(a.Client)
 			if client == nil || a.Client != sent.Get("client_id") || a.State != sent.Get("state") || a.Code.Client != a.Client ||
 				!oauth.MatchRedirect(client.Metadata.RedirectURIs, a.Code.RedirectURI) ||
-				oauth.CheckChallenge(a.Code.Challenge, "S256") != nil || a.Code.Resource != "/mcp" && a.Code.Resource != "/mcp/private" {
+				oauth.CheckChallenge(a.Code.Challenge, "S256") != nil || a.Code.Resource != "/mcp" && a.Code.Resource != "/mcp/"+oauth.ProfileOf(a.Code.Resource) ||
+				a.Code.Resource != "/mcp" && account.CheckProfileName(oauth.ProfileOf(a.Code.Resource)) != nil {
 				t.Errorf("asked %+v for %q", a, query)
 			}
 		default:

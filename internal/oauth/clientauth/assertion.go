@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/oauth"
 )
@@ -80,6 +81,11 @@ func (a *Authenticator) checkAssertion(ctx context.Context, c *oauth.Client, ass
 	if !ok {
 		return refuse(errors.New("no key of the client made the signature"))
 	}
+	// Each mark is a row, and whoever registered itself can sign any number of them, from
+	// anywhere. What somebody else sends again is not held against the client.
+	if _, full := a.marks.Full(c.ID, now); full {
+		return oauth.FromFault(fault.New(fault.Limited, "This client sends too many assertions. Try again in a minute."))
+	}
 	first, err := a.deps.Marks.UseOnce(ctx, onceKind, sha256.Sum256([]byte(c.ID+"\x00"+jti)), until)
 	if err != nil {
 		return oauth.FromFault(fmt.Errorf("mark assertion: %w", err))
@@ -87,6 +93,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, c *oauth.Client, ass
 	if !first {
 		return refuse(errors.New("the assertion was used before"))
 	}
+	a.marks.Take(c.ID, now)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -492,6 +493,41 @@ func FuzzAssertion(f *testing.F) {
 		form.Set("client_id", id)
 		if _, err := b.try(t, form); err == nil && !signed[assertion] {
 			t.Errorf("%q passed", assertion)
+		}
+	})
+}
+
+// Each assertion leaves a mark, so a client may use only so many of them; what others
+// send again does not count.
+func TestA17_marksPerClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		one, other := signer(""), signer("")
+		other.ID = "dcr_other"
+		b := newBench(t, one, other)
+		b.web.set(t, public("one", keys().rsa))
+		first := newTicket(one.ID).sign(t)
+		for range 200 {
+			if _, err := b.try(t, first); err != nil && !refused(err) {
+				t.Fatalf("a replay: %v", err)
+			}
+		}
+		for range 120 {
+			_ = b.ticket(t, newTicket(one.ID))
+		}
+		if n := b.marks.count(); n != 100 {
+			t.Errorf("%d marks", n)
+		}
+		err := b.ticket(t, newTicket(one.ID))
+		if err == nil || err.Word != "temporarily_unavailable" || err.Status != http.StatusTooManyRequests || err.After == 0 {
+			t.Errorf("one too many: %v", err)
+		}
+		if err := b.ticket(t, newTicket(other.ID)); err != nil {
+			t.Errorf("another client: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := b.ticket(t, newTicket(one.ID)); err != nil {
+			t.Errorf("a minute later: %v", err)
 		}
 	})
 }

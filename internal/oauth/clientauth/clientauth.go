@@ -61,8 +61,9 @@ type Deps struct {
 
 // Authenticator authenticates clients. Safe for concurrent use.
 type Authenticator struct {
-	deps Deps
-	keys *keyRing
+	deps  Deps
+	keys  *keyRing
+	marks *limit.Buckets // assertions of a client
 }
 
 // New makes an Authenticator.
@@ -70,7 +71,7 @@ func New(log *slog.Logger, deps Deps) (*Authenticator, error) {
 	if log == nil || deps.Clients == nil || deps.Marks == nil || deps.Fetcher == nil || deps.Base == nil {
 		return nil, errors.New("clientauth needs a logger, clients, marks, a fetcher and a base")
 	}
-	return &Authenticator{deps: deps, keys: newKeyRing(log, deps.Fetcher)}, nil
+	return &Authenticator{deps: deps, keys: newKeyRing(log, deps.Fetcher), marks: limit.New(perMinute, time.Minute, perMinute, remembered)}, nil
 }
 
 // Authenticate finds the client of a request with the parameters p and checks its

@@ -30,9 +30,10 @@ const (
 	// them fetched anew.
 	renewAfter = time.Minute
 
-	// perMinute is how many key sets one network may have fetched.
-	perMinute = 100
-	networks  = 10_000
+	// perMinute is how many key sets one network may have fetched, and how many
+	// assertions one client may use.
+	perMinute  = 100
+	remembered = 10_000 // networks or clients that are counted at a time
 )
 
 // keyRing has the public keys of clients. Keys at a URL are kept between five minutes
@@ -44,7 +45,7 @@ type keyRing struct {
 }
 
 func newKeyRing(log *slog.Logger, f Fetcher) *keyRing {
-	k := &keyRing{log: log, networks: limit.New(perMinute, time.Minute, perMinute, networks)}
+	k := &keyRing{log: log, networks: limit.New(perMinute, time.Minute, perMinute, remembered)}
 	bounds := egress.Bounds{Min: 5 * time.Minute, Max: time.Hour, Stale: 24 * time.Hour, Failed: renewAfter, Timeout: egress.DefaultTimeout, Size: 1000}
 	k.cache = egress.NewCache(f, acceptKeys, bounds, readSet, k.failed)
 	return k

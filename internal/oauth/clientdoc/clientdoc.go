@@ -133,11 +133,18 @@ func (d *Documents) Client(ctx context.Context, id string) (oauth.Client, error)
 		}
 		return nil
 	})
-	if shipped, ok := d.shipped[id]; ok && errors.Is(err, errUnreadable) {
+	if shipped, ok := d.shipped[id]; ok && unfetched(err) {
 		shipped.Created = time.Now()
 		return shipped, nil
 	}
 	return c, err
+}
+
+// unfetched tells whether an error says nothing of the document: it was not readable,
+// or not even asked for, because too many others are.
+func unfetched(err error) bool {
+	code := fault.CodeOf(err)
+	return err != nil && (errors.Is(err, errUnreadable) || code == fault.Limited || code == fault.Unavailable)
 }
 
 func (d *Documents) trusts(id string) bool {

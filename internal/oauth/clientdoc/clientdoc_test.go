@@ -323,6 +323,48 @@ func TestShipped(t *testing.T) {
 	})
 }
 
+// TestShipped_busy shows that nobody keeps Claude out by having other documents
+// fetched: too many from the same network, or too many at once.
+func TestShipped_busy(t *testing.T) {
+	t.Parallel()
+	const id = "https://claude.ai/oauth/claude-code-client-metadata"
+	hang := func(n *egresstest.Net) {
+		n.ServeFunc("app.example.org", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := egresstest.New(t)
+		hang(n)
+		d := documents(t, n, clientdoc.Config{})
+		other := func(addr string, i int) error {
+			_, err := d.Client(from(t, addr), fmt.Sprintf("https://app.example.org/client/%d", i))
+			return err
+		}
+		var all sync.WaitGroup
+		for i := range 64 {
+			all.Go(func() { _ = other("192.0.2.1", i) })
+		}
+		synctest.Wait()
+		if err := other("192.0.2.2", 64); fault.CodeOf(err) != fault.Unavailable {
+			t.Errorf("the 65th at once: %v", err)
+		}
+		if c, err := d.Client(from(t, "192.0.2.2"), id); err != nil || c.Metadata.Name != "Claude Code" {
+			t.Errorf("without a slot: %+v, %v", c, err)
+		}
+		all.Wait()
+		for i := range 50 {
+			all.Go(func() { _ = other("192.0.2.1", 100+i) })
+		}
+		synctest.Wait()
+		if err := other("192.0.2.1", 200); fault.CodeOf(err) != fault.Limited {
+			t.Errorf("beyond the limit: %v", err)
+		}
+		if c, err := d.Client(from(t, "192.0.2.1"), id); err != nil || c.Metadata.Name != "Claude Code" {
+			t.Errorf("beyond the limit: %+v, %v", c, err)
+		}
+		all.Wait()
+	})
+}
+
 func TestClient_hangUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 
 const maxForm = 64 << 10 // bytes
 
+const noProfile = "There is no such profile. Ask for one that exists, or for none."
+
 // Answer takes what the page posts.
 func (h *Handler) Answer(w http.ResponseWriter, r *http.Request) {
 	if !web.FromOwnPage(r, h.Base()) {
@@ -48,7 +50,7 @@ func (h *Handler) Answer(w http.ResponseWriter, r *http.Request) {
 	case "allow":
 		h.allow(w, r, s, secret.New(form.Get("password")))
 	case "cancel":
-		h.cancel(w, r, s)
+		h.cancel(w, s)
 	default:
 		h.refuse(w, fault.New(fault.Invalid, "The page did not say whether the program may come in. Connect again from the program."))
 	}
@@ -56,7 +58,8 @@ func (h *Handler) Answer(w http.ResponseWriter, r *http.Request) {
 
 // allow lets the client in, if whoever answers may do so.
 func (h *Handler) allow(w http.ResponseWriter, r *http.Request, s *sheet, password secret.String) {
-	if err := h.checkChoice(r.Context(), s); err != nil {
+	exists, err := h.checkChoice(r.Context(), s)
+	if err != nil {
 		h.again(w, r, s, err)
 		return
 	}
@@ -66,7 +69,12 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, s *sheet, passwo
 		h.again(w, r, s, err)
 		return
 	}
-	if err := h.burn(r.Context(), s); err != nil {
+	if !exists {
+		h.record(s, user.ID, account.Denied, account.Failed)
+		h.sendBack(w, s, url.Values{"error": {"invalid_target"}, "error_description": {noProfile}})
+		return
+	}
+	if err := h.burn(r.Context(), s, user.ID); err != nil {
 		h.refuse(w, err)
 		return
 	}
@@ -75,7 +83,7 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, s *sheet, passwo
 	code.Hash = hash
 	if err := h.Store.CreateCode(r.Context(), code); err != nil {
 		h.record(s, user.ID, account.Allowed, account.Failed)
-		h.fail(w, err)
+		h.refuse(w, err)
 		return
 	}
 	h.record(s, user.ID, account.Allowed, account.Succeeded)
@@ -83,12 +91,9 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, s *sheet, passwo
 	h.sendBack(w, s, url.Values{"code": {value.Reveal()}})
 }
 
-// cancel tells the client that it may not come in.
-func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, s *sheet) {
-	if err := h.burn(r.Context(), s); err != nil {
-		h.refuse(w, err)
-		return
-	}
+// cancel tells the client that it may not come in. It takes no password and grants
+// nothing, so no mark is left of it.
+func (h *Handler) cancel(w http.ResponseWriter, s *sheet) {
 	h.record(s, "", account.Denied, account.Succeeded)
 	h.sendBack(w, s, url.Values{"error": {"access_denied"}, "error_description": {"The person said no."}})
 }
@@ -102,25 +107,37 @@ func (h *Handler) sendBack(w http.ResponseWriter, s *sheet, answer url.Values) {
 	web.SeeOther(w, s.Code.RedirectURI, answer)
 }
 
-// checkChoice refuses ticks that the page did not offer, or no longer would.
-func (h *Handler) checkChoice(ctx context.Context, s *sheet) error {
-	offers, err := h.Offers.Offer(ctx, oauth.ProfileOf(s.Code.Resource))
+// checkChoice refuses ticks that the page did not offer, or no longer would, and
+// tells whether what is asked for exists.
+func (h *Handler) checkChoice(ctx context.Context, s *sheet) (exists bool, err error) {
+	offers, exists, err := h.offers(ctx, s)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, name := range s.choice.dangerous {
 		offered := func(o Server) bool { return o.Name == name && o.Dangerous > 0 }
 		if !slices.ContainsFunc(offers, offered) {
-			return fault.New(fault.Invalid, "A backend whose dangerous tools you ticked has none any more. Look at the ticks again.")
+			return false, fault.New(fault.Invalid, "A backend whose dangerous tools you ticked has none any more. Look at the ticks again.")
 		}
 	}
 	if s.choice.admin && !s.admin {
-		return fault.New(fault.Forbidden, "This program may not be let into the admin pages. An admin can allow it to ask, under Clients.")
+		return false, fault.New(fault.Forbidden, "This program may not be let into the admin pages. An admin can allow it to ask, under Clients.")
 	}
 	if _, ok := s.choice.days(); !ok {
-		return fault.New(fault.Invalid, "The page did not say for how long. Choose again.")
+		return false, fault.New(fault.Invalid, "The page did not say for how long. Choose again.")
 	}
-	return nil
+	return exists, nil
+}
+
+// offers is what there is to allow. A profile that does not exist is one without
+// backends for whoever has not given a password yet: nobody tells strangers which
+// ones there are.
+func (h *Handler) offers(ctx context.Context, s *sheet) (offers []Server, exists bool, err error) {
+	offers, err = h.Offers.Offer(ctx, oauth.ProfileOf(s.Code.Resource))
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, false, nil
+	}
+	return offers, err == nil, err
 }
 
 // signIn finds out who answers, and whether they may allow what they ticked.
@@ -144,14 +161,14 @@ func (h *Handler) signIn(ctx context.Context, s *sheet, password secret.String) 
 	return user, nil
 }
 
-// burn marks the page as answered.
-func (h *Handler) burn(ctx context.Context, s *sheet) error {
+// burn marks the page as answered by a user.
+func (h *Handler) burn(ctx context.Context, s *sheet, user string) error {
 	first, err := h.Store.UseOnce(ctx, onceKind, secret.Hash(s.sealed), time.Unix(s.Until, 0))
 	if err != nil {
 		return err
 	}
 	if !first {
-		h.record(s, "", account.Denied, account.Failed)
+		h.record(s, user, account.Denied, account.Failed)
 		return fault.New(fault.Forbidden, "This page was answered already. If the program is not connected, connect again from there.")
 	}
 	return nil
@@ -176,13 +193,13 @@ func (h *Handler) again(w http.ResponseWriter, r *http.Request, s *sheet, err er
 	h.show(w, r, status, s)
 }
 
-// refuse answers a post that cannot be taken at all.
+// refuse answers a post that cannot be taken at all. Anybody can send such posts.
 func (h *Handler) refuse(w http.ResponseWriter, err error) {
-	if code := fault.CodeOf(err); code != fault.Forbidden && code != fault.Invalid {
+	if code := fault.CodeOf(err); code != fault.Forbidden && code != fault.Invalid && code != fault.Conflict {
 		h.fail(w, err)
 		return
 	}
-	h.Log.Warn("consent refused", "error", err)
+	h.Log.Debug("consent refused", "error", err)
 	h.say(w, fault.Status(fault.CodeOf(err)), web.Notice{Title: "This page cannot be used", Text: fault.PublicOf(err)})
 }
 

@@ -53,7 +53,7 @@ func TestAnswer_letsIn(t *testing.T) {
 			want := oauth.Code{
 				Hash: code.Hash, Client: claude().ID, ClientName: "Claude", RedirectURI: "https://claude.ai/api/mcp/auth_callback",
 				Challenge: challenge, Resource: "/mcp", User: "admin", Rights: c.rights, Role: account.RoleMember,
-				GrantExpires: c.expires, Expires: now.Add(time.Minute),
+				GrantExpires: c.expires, Expires: now.Add(time.Minute), PasswordHash: "hash of admin",
 			}
 			if diff := cmp.Diff(want, code); diff != "" {
 				t.Errorf("%s: code (-want +got):\n%s", name, diff)
@@ -124,10 +124,125 @@ func TestAnswer_cancel(t *testing.T) {
 	if d.passwords.tried != 0 {
 		t.Error("it takes a password to say no")
 	}
-	// No is an answer, too.
-	d.refused(t, d.post(t, p, p.form(t)), http.StatusForbidden)
-	if rows := d.audit.rows; len(rows) != 2 || rows[0].Decision != account.Denied || rows[0].Outcome != account.Succeeded || rows[1].Decision != account.Denied {
+	if rows := d.audit.rows; len(rows) != 1 || rows[0].Decision != account.Denied || rows[0].Outcome != account.Succeeded {
 		t.Errorf("audit %+v", rows)
+	}
+	// It grants nothing: the page may say it again, and whoever thinks better of it may
+	// still let the client in.
+	if again := d.post(t, p, f); again.StatusCode != http.StatusSeeOther || len(d.codes()) != 0 {
+		t.Errorf("said again: status %d, %d codes", again.StatusCode, len(d.codes()))
+	}
+	if own := d.post(t, p, p.form(t)); own.StatusCode != http.StatusSeeOther || len(d.codes()) != 1 {
+		t.Errorf("let in after all: status %d, %d codes", own.StatusCode, len(d.codes()))
+	}
+}
+
+// What a stranger can post without a password leaves no marks and nothing in the
+// log, nor, but for cancelling, in the audit log. The owner's own replay is recorded.
+func TestAnswer_strangersLeaveNothing(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	p := d.ask(t, claude(), "")
+	if got := d.post(t, p, p.form(t)); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("status %d", got.StatusCode)
+	}
+	marks := len(d.store.used)
+	d.log.Reset()
+	d.audit.rows = nil
+	for _, f := range []url.Values{
+		{"request": {p.request(t)}, "answer": {"allow"}, "days": {"0"}, "password": {"guessed"}},
+		{"request": {p.request(t)}, "answer": {"allow"}, "days": {"0"}},
+		{"request": {p.request(t)}, "answer": {"nonsense"}},
+		{"request": {"nonsense"}, "answer": {"cancel"}},
+		{},
+	} {
+		if got := d.post(t, p, f); got.Header.Get("Location") != "" {
+			t.Errorf("%v leads to %q", f, got.Header.Get("Location"))
+		}
+	}
+	if len(d.audit.rows) != 0 {
+		t.Errorf("audit %+v", d.audit.rows)
+	}
+	d.post(t, p, url.Values{"request": {p.request(t)}, "answer": {"cancel"}})
+	if len(d.store.used) != marks || d.log.Len() != 0 {
+		t.Errorf("%d new marks, log:\n%s", len(d.store.used)-marks, d.log.String())
+	}
+	d.audit.rows = nil
+	replay := d.post(t, p, p.form(t))
+	if rows := d.audit.rows; replay.StatusCode != http.StatusForbidden || len(d.codes()) != 1 || len(rows) != 1 || rows[0].User != "admin" || rows[0].Decision != account.Denied {
+		t.Errorf("replay: status %d, %d codes, audit %+v", replay.StatusCode, len(d.codes()), rows)
+	}
+}
+
+// Which profiles there are is told to nobody without a password: one that does not
+// exist looks like an empty one.
+func TestAnswer_A12_noSuchProfile(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	uri := stranger().Metadata.RedirectURIs[0]
+	ask := func(profile string) (p *page, shown string) {
+		p = d.askFor(t, stranger(), "/mcp/"+profile, uri, "")
+		return p, p.plain(t, profile)
+	}
+	gone, looks := ask("gone")
+	empty, want := ask("empty")
+	if gone.StatusCode != http.StatusOK || looks != want {
+		t.Errorf("status %d, a profile that is not there (-empty +gone):\n%s", gone.StatusCode, cmp.Diff(want, looks))
+	}
+	for name, alter := range map[string]func(f url.Values){
+		"wrong password": func(f url.Values) { f.Set("password", "x") },
+		"a tick":         func(f url.Values) { f.Set("dangerous", "ssh") },
+		"no period":      func(f url.Values) { f.Del("days") },
+	} {
+		var posted [2]*page
+		for i, p := range []*page{gone, empty} {
+			f := p.form(t)
+			alter(f)
+			posted[i] = d.post(t, p, f)
+			d.refused(t, posted[i], posted[i].StatusCode)
+		}
+		got, want := posted[0].plain(t, "gone"), posted[1].plain(t, "empty")
+		if posted[0].StatusCode != posted[1].StatusCode || got != want {
+			t.Errorf("%s: status %d and %d (-empty +gone):\n%s", name, posted[0].StatusCode, posted[1].StatusCode, cmp.Diff(want, got))
+		}
+	}
+	answer := func(f url.Values) url.Values {
+		t.Helper()
+		got := d.post(t, gone, f)
+		query, ok := strings.CutPrefix(got.Header.Get("Location"), uri+"?")
+		q, err := url.ParseQuery(query)
+		if got.StatusCode != http.StatusSeeOther || !ok || err != nil || len(d.codes()) != 0 {
+			t.Errorf("status %d, Location %q, %d codes (%v)", got.StatusCode, got.Header.Get("Location"), len(d.codes()), err)
+		}
+		return q
+	}
+	if q := answer(url.Values{"request": {gone.request(t)}, "answer": {"cancel"}}); q.Get("error") != "access_denied" {
+		t.Errorf("cancelled: %v", q)
+	}
+	d.audit.rows = nil
+	q := answer(gone.form(t))
+	told := url.Values{"error": {"invalid_target"}, "error_description": q["error_description"], "state": {"a state"}, "iss": {base}}
+	if diff := cmp.Diff(told, q); diff != "" || q.Get("error_description") == "" {
+		t.Errorf("with the password (-want +got):\n%s", diff)
+	}
+	if rows := d.audit.rows; len(rows) != 1 || rows[0].User != "admin" || rows[0].Decision != account.Denied || rows[0].Target != "/mcp/gone" {
+		t.Errorf("audit %+v", rows)
+	}
+	if got := d.post(t, empty, empty.form(t)); got.StatusCode != http.StatusSeeOther || len(d.codes()) != 1 {
+		t.Errorf("an empty profile: status %d, %d codes", got.StatusCode, len(d.codes()))
+	}
+}
+
+// A password that was right when it was checked, and has been replaced since.
+func TestAnswer_overtakenByNewPassword(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	d.store.refuse = fault.New(fault.Conflict, "The password was changed while it was checked. Start again, with the new one.")
+	p := d.ask(t, claude(), "")
+	got := d.post(t, p, p.form(t))
+	d.refused(t, got, http.StatusConflict)
+	if !strings.Contains(got.body, "Start again, with the new one") || d.log.Len() != 0 { // nothing is broken
+		t.Errorf("the page says\n%s\nlog:\n%s", got.body, d.log.String())
 	}
 }
 

@@ -5,10 +5,11 @@
 // It asks every time and remembers no answer, takes the password with the answer
 // instead of a browser session, and never issues anything for a GET. What is asked
 // for travels through the page, sealed and bound to the browser by a cookie, so
-// that nobody can post another person's page, an altered or an old one, or one
-// twice (A7, A9). What a client says of itself is shown as its claim, beside what
-// was checked (A10). The package authorize calls it, after all of the request was
-// checked.
+// that nobody can post another person's page, an altered or an old one, or let a
+// client in twice with one (A7, A9). What a client says of itself is shown as its
+// claim, beside what was checked (A10). A profile that does not exist looks like an
+// empty one until a password was right. The package authorize calls it, after the
+// rest of the request was checked, and bounds how often.
 package consent
 
 import (
@@ -34,7 +35,8 @@ type Server struct {
 	Dangerous int
 }
 
-// Offers tells what there is to allow, within a profile or, with "", in all.
+// Offers tells what there is to allow, within a profile or, with "", in all. It fails
+// with fault.NotFound for a profile that does not exist.
 type Offers interface {
 	Offer(ctx context.Context, profile string) ([]Server, error)
 }
@@ -50,6 +52,7 @@ type Passwords interface {
 // Store keeps codes, and which pages were answered.
 type Store interface {
 	Client(ctx context.Context, id string) (oauth.Client, error)
+	// CreateCode fails with Conflict if the user has got another password than c says.
 	CreateCode(ctx context.Context, c oauth.Code) error
 	UseOnce(ctx context.Context, kind string, value [32]byte, until time.Time) (first bool, err error)
 }

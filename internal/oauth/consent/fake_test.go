@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"bytes"
 	"context"
 	"html"
 	"log/slog"
@@ -34,6 +35,7 @@ type fakeStore struct {
 	codes   []oauth.Code
 	used    map[string]bool
 	down    error
+	refuse  error // what codes get
 }
 
 func (f *fakeStore) Client(_ context.Context, id string) (oauth.Client, error) {
@@ -51,6 +53,9 @@ func (f *fakeStore) CreateCode(_ context.Context, c oauth.Code) error {
 	defer f.mu.Unlock()
 	if f.down != nil {
 		return f.down
+	}
+	if f.refuse != nil {
+		return f.refuse
 	}
 	f.codes = append(f.codes, c)
 	return nil
@@ -84,7 +89,7 @@ func (f *fakePasswords) SignIn(_ context.Context, name string, given secret.Stri
 	if roles[name] == "" || given.Reveal() != password {
 		return account.User{}, fault.New(fault.Unauthenticated, "The user name or the password is wrong. Try again.")
 	}
-	return account.User{ID: name, Name: name, Role: roles[name]}, nil
+	return account.User{ID: name, Name: name, Role: roles[name], PasswordHash: "hash of " + name}, nil
 }
 
 func (f *fakePasswords) OnlyAdmin(context.Context) (bool, error) {
@@ -105,6 +110,9 @@ func (f *fakeOffers) Offer(_ context.Context, profile string) ([]consent.Server,
 	offer, ok := f.by[profile]
 	if !ok {
 		return nil, fault.New(fault.Unavailable, "The list of backends is not there yet. Try again in a few seconds.")
+	}
+	if offer == nil && profile != "" {
+		return nil, fault.New(fault.NotFound, "There is no profile %q. See the list of profiles.", profile)
 	}
 	return offer, nil
 }
@@ -127,6 +135,7 @@ type door struct {
 	passwords *fakePasswords
 	offers    *fakeOffers
 	audit     *fakeAudit
+	log       bytes.Buffer // from Info on
 }
 
 func newDoor(t testing.TB) *door {
@@ -144,12 +153,14 @@ func newDoor(t testing.TB) *door {
 				{Name: "homeassistant", Title: "Home Assistant", Tools: 19, Writes: 7},
 				{Name: "ssh", Tools: 3, Writes: 1, Dangerous: 1},
 			},
-			"kids": {{Name: "homeassistant", Title: "Home Assistant", Tools: 4}},
+			"empty": {},
+			"gone":  nil,
+			"kids":  {{Name: "homeassistant", Title: "Home Assistant", Tools: 4}},
 		}},
 		audit: &fakeAudit{},
 	}
 	d.Handler = &consent.Handler{
-		Log: slog.New(slog.DiscardHandler), Base: func() string { return base }, Box: box,
+		Log: slog.New(slog.NewTextHandler(&d.log, nil)), Base: func() string { return base }, Box: box,
 		Passwords: d.passwords, Offers: d.offers, Store: d.store, Audit: d.audit,
 	}
 	for _, c := range []oauth.Client{claude(), claudeCode(), stranger(), entered()} {
@@ -199,6 +210,13 @@ func (p *page) request(t testing.TB) string {
 		t.Fatalf("no form in the page: %d %s", p.StatusCode, p.body)
 	}
 	return html.UnescapeString(m[1])
+}
+
+// plain is the page without what differs anyway: the sealed request and the name of
+// the profile that was asked for.
+func (p *page) plain(t testing.TB, profile string) string {
+	t.Helper()
+	return strings.ReplaceAll(strings.Replace(p.body, html.EscapeString(p.request(t)), "", 1), "“"+profile+"”", "")
 }
 
 // ask is a browser that comes with cookies and is asked about a client.

@@ -56,7 +56,7 @@ func (c choice) days() (int, bool) {
 // code is the code that a user has allowed.
 func (s *sheet) code(user account.User, now time.Time) oauth.Code {
 	c := s.Code
-	c.User = user.ID
+	c.User, c.PasswordHash = user.ID, user.PasswordHash
 	c.Rights = account.ReadRights()
 	c.Rights.Write = s.choice.write
 	c.Rights.Destructive = s.choice.dangerous
@@ -120,7 +120,7 @@ type period struct {
 
 // show answers with the page.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, s *sheet) {
-	offers, err := h.Offers.Offer(r.Context(), oauth.ProfileOf(s.Code.Resource))
+	offers, _, err := h.offers(r.Context(), s)
 	if err != nil {
 		h.fail(w, err)
 		return

@@ -31,6 +31,7 @@ type Passwords interface {
 
 // Sessions keeps browser sessions.
 type Sessions interface {
+	// CreateSignIn fails with Conflict if the user has got another password than s says.
 	CreateSignIn(ctx context.Context, s account.SignIn) error
 	EndSignIn(ctx context.Context, hash [32]byte) error
 }
@@ -101,15 +102,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	v := view{Next: next(r.PostForm.Get("next")), User: r.PostForm.Get("user")}
 	user, err := h.find(r.Context(), v.User, secret.New(r.PostForm.Get("password")))
 	if err != nil {
-		status := fault.Status(fault.CodeOf(err))
-		switch {
-		case status >= http.StatusInternalServerError:
-			h.Log.Error("sign-in not checked", "error", err)
-		case status == http.StatusUnauthorized: // which is for schemes of HTTP
-			status = http.StatusForbidden
-		}
-		v.Problem = fault.PublicOf(err)
-		h.show(w, r, status, v)
+		h.again(w, r, v, err)
 		return
 	}
 	if user.Role != account.RoleAdmin {
@@ -120,12 +113,30 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 		}))
 		return
 	}
-	if err := h.open(w, r, user); err != nil {
+	err = h.open(w, r, user)
+	if fault.CodeOf(err) == fault.Conflict {
+		h.again(w, r, v, err)
+		return
+	}
+	if err != nil {
 		h.fail(w, err)
 		return
 	}
 	h.Log.Info("admin signed in", "user", user.ID)
 	web.SeeOther(w, v.Next, nil)
+}
+
+// again shows the page once more, with what is wrong.
+func (h *Handler) again(w http.ResponseWriter, r *http.Request, v view, err error) {
+	status := fault.Status(fault.CodeOf(err))
+	switch {
+	case status >= http.StatusInternalServerError:
+		h.Log.Error("sign-in not checked", "error", err)
+	case status == http.StatusUnauthorized: // which is for schemes of HTTP
+		status = http.StatusForbidden
+	}
+	v.Problem = fault.PublicOf(err)
+	h.show(w, r, status, v)
 }
 
 // find finds who signs in.
@@ -147,7 +158,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, user account.User
 	}
 	token, hash := secret.NewToken(oauth.PrefixSignIn)
 	now := time.Now()
-	s := account.SignIn{ID: hash, User: user.ID, Role: user.Role, Created: now, Seen: now, Expires: now.Add(sessionLife)}
+	s := account.SignIn{ID: hash, User: user.ID, Role: user.Role, Created: now, Seen: now, Expires: now.Add(sessionLife), PasswordHash: user.PasswordHash}
 	if err := h.Sessions.CreateSignIn(r.Context(), s); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (f *fakePasswords) SignIn(_ context.Context, name string, given secret.Stri
 	case roles[name] == "" || given.Reveal() != password:
 		return account.User{}, fault.New(fault.Unauthenticated, "The user name or the password is wrong. Try again.")
 	}
-	return account.User{ID: name, Name: "<b>" + name + "</b>", Role: roles[name]}, nil
+	return account.User{ID: name, Name: "<b>" + name + "</b>", Role: roles[name], PasswordHash: "hash of " + name}, nil
 }
 
 func (f *fakePasswords) OnlyAdmin(context.Context) (bool, error) {
@@ -153,7 +153,7 @@ func TestLogin_signsIn(t *testing.T) {
 			t.Errorf("cookie %v", c)
 		}
 		now := time.Now()
-		want := account.SignIn{ID: secret.Hash(c.Value), User: "admin", Role: account.RoleAdmin, Created: now, Seen: now, Expires: now.Add(12 * time.Hour)}
+		want := account.SignIn{ID: secret.Hash(c.Value), User: "admin", Role: account.RoleAdmin, Created: now, Seen: now, Expires: now.Add(12 * time.Hour), PasswordHash: "hash of admin"}
 		if diff := cmp.Diff(want, d.sessions.live[want.ID]); diff != "" {
 			t.Errorf("session (-want +got):\n%s", diff)
 		}
@@ -288,6 +288,12 @@ func TestLogin_refuses(t *testing.T) {
 				t.Errorf("headers %v", w.Header())
 			}
 		})
+	}
+	overtaken := newDoor()
+	overtaken.sessions.down = fault.New(fault.Conflict, "The password was changed while it was checked. Start again, with the new one.")
+	w := overtaken.send(t, http.MethodPost, "/login", url.Values{"password": {password}, "next": {"/admin/keys"}})
+	if body := w.Body.String(); w.Code != http.StatusConflict || len(w.Result().Cookies()) != 0 || !strings.Contains(body, "with the new one") || !strings.Contains(body, `value="/admin/keys"`) {
+		t.Errorf("overtaken by a new password: status %d, cookies %v\n%s", w.Code, w.Result().Cookies(), body)
 	}
 	d := newDoor()
 	d.sessions.down = fault.New(fault.Unavailable, "The database cannot be written now. Try again later.")

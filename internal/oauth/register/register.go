@@ -4,17 +4,19 @@
 // Nothing that such a client says of itself is checked but its form, so it gets
 // no rights: a person has to let it in each time. It cannot register for
 // client_credentials, nor ask for the scope admin. Unknown members are ignored (R9).
-// Registrations are counted by network and altogether, and the store keeps a bounded
-// number of them (A15). app mounts the routes.
+// Registrations are counted by network, by site and altogether, and the store keeps a
+// bounded number of them, of a bounded length (A15). app mounts the routes.
 package register
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -51,8 +53,13 @@ type Config struct {
 const (
 	maxBody    = 16 << 10
 	maxClients = 5000
-	remembered = 10_000      // networks that are counted at a time
-	anthropic  = "anthropic" // the network of claude.ai, see limit.Network
+	remembered = 10_000 // networks that are counted at a time
+
+	// maxMetadata is how long what is kept of a client may be, as JSON. A flood gets 300
+	// registrations through at once and 50 more in ten minutes: 350 * 8 KiB = 2.8 MiB,
+	// of the 10 MB that A15 allows; all that there can ever be is 5,000 * 8 KiB = 39 MiB.
+	// Clients that exist send less than 1 KiB, and a key with its certificates has 2.
+	maxMetadata = 8 << 10
 )
 
 // Handler answers at the registration endpoint. Safe for concurrent use.
@@ -62,6 +69,7 @@ type Handler struct {
 	cfg  Config
 
 	crowd   *limit.Buckets // registrations of a network
+	sites   *limit.Buckets // of a site, far fewer than of all
 	all     *limit.Buckets // of all networks, but for the next
 	service *limit.Buckets // of a network that registers for many people
 }
@@ -73,6 +81,7 @@ func New(log *slog.Logger, deps Deps, cfg Config) (*Handler, error) {
 	}
 	return &Handler{log: log, deps: deps, cfg: cfg,
 		crowd:   limit.New(20, time.Hour, 20, remembered),
+		sites:   limit.New(40, time.Hour, 40, remembered),
 		all:     limit.New(300, time.Hour, 300, 1),
 		service: limit.New(600, time.Hour, 300, 1),
 	}, nil
@@ -129,19 +138,37 @@ func (h *Handler) register(w http.ResponseWriter, r *http.Request) (*answer, *oa
 	if !slices.Contains(metadata.GrantTypes, oauth.GrantCode) {
 		return nil, oauth.Errorf("invalid_client_metadata", "grant_types lacks authorization_code. Add it.")
 	}
-	now, network := h.deps.Now(), limit.Network(route.PeerFrom(r.Context()).Addr)
-	if e := h.admit(network, now); e != nil {
+	if e := checkLength(metadata); e != nil {
 		return nil, e
 	}
-	return h.keep(r.Context(), metadata, network, now)
+	now, addr := h.deps.Now(), route.PeerFrom(r.Context()).Addr
+	if e := h.admit(addr, now); e != nil {
+		return nil, e
+	}
+	return h.keep(r.Context(), metadata, limit.Network(addr), now)
+}
+
+func checkLength(m oauth.Metadata) *oauth.Error {
+	kept, err := json.Marshal(m)
+	if err != nil {
+		return oauth.FromFault(err)
+	}
+	if len(kept) > maxMetadata {
+		return invalid("The members are too long together. Send less than 8 KiB, and keys as jwks_uri.")
+	}
+	return nil
 }
 
 // admit counts a registration that is in order; others cost nothing that lasts.
-func (h *Handler) admit(network string, now time.Time) *oauth.Error {
-	if network == anthropic {
+func (h *Handler) admit(addr netip.Addr, now time.Time) *oauth.Error {
+	network := limit.Network(addr)
+	if network == limit.Anthropic {
 		return taken(h.service.Take(network, now))
 	}
 	if e := taken(h.crowd.Take(network, now)); e != nil {
+		return e
+	}
+	if e := taken(h.sites.Take(limit.Site(addr), now)); e != nil {
 		return e
 	}
 	return taken(h.all.Take("", now))

@@ -374,6 +374,54 @@ func TestA15_limits(t *testing.T) {
 	}
 }
 
+// One who has a /48 keeps nobody else from registering, however many networks are in it.
+func TestA15_site(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for i := range 16 {
+		for range 20 {
+			d.from(fmt.Sprintf("2001:db8:7:%x::1", i), plain())
+		}
+	}
+	if n := len(d.kept.clients); n != 40 {
+		t.Errorf("one /48 has registered %d clients", n)
+	}
+	if a := d.post(plain()); a.status != http.StatusCreated {
+		t.Errorf("somebody else: status %d: %s", a.status, a.body)
+	}
+	d.wantError(d.from("2001:db8:7:ffff::1", plain()), http.StatusTooManyRequests, "temporarily_unavailable")
+}
+
+// What is kept of a client is bounded as a whole, too.
+func TestA15_length(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	uris := func(n int) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`"https://app.example.com/%d%s"`, i, strings.Repeat("x", 1500)))
+		}
+		return `{"redirect_uris":[` + strings.Join(list, ",") + `]}`
+	}
+	key := `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5c":["` + strings.Repeat("A", 1600) + `"]}`
+	jwks := func(n int) string {
+		return plain(`"token_endpoint_auth_method":"private_key_jwt"`, `"jwks":{"keys":[`+strings.Repeat(key+",", n-1)+key+`]}`)
+	}
+	for name, body := range map[string]string{
+		"redirects": uris(6), "keys": jwks(5), "contacts": plain(`"contacts":["` + strings.Repeat("x", 9000) + `"]`),
+		"what JSON makes longer": plain(`"client_name":"` + strings.Repeat("<", 1500) + `"`),
+	} {
+		if d.wantError(d.post(body), http.StatusBadRequest, "invalid_client_metadata"); len(d.kept.clients) > 0 {
+			t.Fatalf("%s: kept", name)
+		}
+	}
+	for name, body := range map[string]string{"redirects": uris(5), "keys": jwks(4), "what is not kept": plain(`"x":"` + strings.Repeat("x", 12000) + `"`)} {
+		if a := d.post(body); a.status != http.StatusCreated {
+			t.Errorf("%s: status %d: %s", name, a.status, a.body)
+		}
+	}
+}
+
 // A flood from many networks leaves little behind, and claude.ai gets through (A15).
 // With -flood 100000 it is the one of the security reference.
 func TestA15_flood(t *testing.T) {
@@ -382,9 +430,10 @@ func TestA15_flood(t *testing.T) {
 	s := storetest.Open(t, store.Config{StateDir: dir})
 	before := sizeOf(t, dir)
 	d := newDesk(t, s)
-	name := strings.Repeat("x", 2000)
+	long := strings.Repeat("x", 1950) // four of them are about as much as is kept
+	body := fmt.Sprintf(`{"client_name":%q,"redirect_uris":["https://a.example/%[1]s","https://b.example/%[1]s","https://c.example/%[1]s"]}`, long)
 	for i := range *flood {
-		d.from(fmt.Sprintf("2001:db8:%x:%x::1", i%0x8000, i/0x8000), plain(`"client_name":"`+name+`"`))
+		d.from(fmt.Sprintf("2001:db8:%x:%x::1", i%0x8000, i/0x8000), body)
 		d.now = d.now.Add(10 * time.Minute / time.Duration(*flood))
 	}
 	if a := d.from("160.79.104.9", plain()); a.status != http.StatusCreated {

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,11 +132,16 @@ func (p published) sign(t *testing.T, id string) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: p.key, KeyID: "1"}}, nil)
 	must(t, err)
+	return signed(t, signer, id)
+}
+
+func signed(t *testing.T, signer jose.Signer, id string) string {
+	t.Helper()
 	claims, err := json.Marshal(map[string]any{"iss": id, "sub": id, "aud": base + "/oauth/token", "jti": rand.Text(), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()})
 	must(t, err)
-	signed, err := signer.Sign(claims)
+	signature, err := signer.Sign(claims)
 	must(t, err)
-	text, err := signed.CompactSerialize()
+	text, err := signature.CompactSerialize()
 	must(t, err)
 	return text
 }
@@ -220,4 +227,49 @@ func (d *desk) replay(c shape, signs published, pairs []string) answer {
 		addr = c.addr
 	}
 	return d.send(http.MethodPost, path, header, body.Encode(), addr)
+}
+
+// counted are marks that say how many there are.
+type counted struct {
+	clientauth.Marks
+	n *atomic.Int64
+}
+
+func (c counted) UseOnce(ctx context.Context, kind string, value [32]byte, until time.Time) (bool, error) {
+	c.n.Add(1)
+	return c.Marks.UseOnce(ctx, kind, value, until)
+}
+
+// A client that registered itself with a key of its own can write only so many marks
+// from a network, with refresh tokens too.
+func TestA17_marksAreBounded(t *testing.T) {
+	t.Parallel()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), Use: "sig"}}})
+	must(t, err)
+	marks := &atomic.Int64{}
+	d := newDesk(t, func(deps *token.Deps) {
+		s := deps.Codes.(*store.Store)
+		clients, err := clientauth.New(slog.New(slog.DiscardHandler), clientauth.Deps{Clients: s, Marks: counted{s, marks}, Fetcher: published{}, Base: deps.Base})
+		must(t, err)
+		deps.Clients = clients
+	})
+	d.client("dcr_signs", oauth.Registered, oauth.AuthJWT, func(c *oauth.Client) { c.Metadata.JWKS = set })
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: private}, nil)
+	must(t, err)
+	send := func() answer {
+		return d.post("grant_type", "refresh_token", "refresh_token", "x", "client_id", "dcr_signs", "client_assertion_type", jwtBearer, "client_assertion", signed(t, signer, "dcr_signs"))
+	}
+	for range 70 {
+		send()
+	}
+	d.wantError(send(), http.StatusTooManyRequests, "temporarily_unavailable")
+	if n := marks.Load(); n != 60 {
+		t.Errorf("71 assertions from one network left %d marks", n)
+	}
+	// Without an assertion nothing is written, and a dead token is dead (R11).
+	for range 100 {
+		d.wantError(d.renew("x"), http.StatusBadRequest, "invalid_grant")
+	}
 }

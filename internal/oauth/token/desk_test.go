@@ -136,6 +136,9 @@ func (d *desk) code(change ...func(*oauth.Code)) string {
 	for _, f := range change {
 		f(&c)
 	}
+	u, err := d.store.User(d.t.Context(), c.User)
+	must(d.t, err)
+	c.PasswordHash = u.PasswordHash
 	must(d.t, d.store.CreateCode(d.t.Context(), c))
 	return text.Reveal()
 }

@@ -28,10 +28,9 @@ func (h *Handler) machine(ctx context.Context, q request) (issued, *oauth.Error)
 	if e != nil {
 		return issued{}, e
 	}
-	asked := oauth.Known(q.params.Get("scope"))
 	var made tokens
 	grant, err := h.deps.Machines.MachineToken(ctx, q.client, resource, q.now, func(g account.Grant) oauth.Minted {
-		made = h.mint(g, shared(scopeOf(g, ""), asked), false, q.now)
+		made = h.mint(g, shared(scopeOf(g, ""), q.params.Get("scope")), false, q.now)
 		return made.minted
 	})
 	if err != nil {
@@ -40,14 +39,21 @@ func (h *Handler) machine(ctx context.Context, q request) (issued, *oauth.Error)
 	return issued{grant, made.answer(grant)}, nil
 }
 
-// shared is what two lists of scopes have in common: what is asked for beyond what
-// there is does no harm (R16). "" is all there is.
+// shared is what a client gets of what it has: what it asks for beyond does no harm
+// (R16). One that asks for nothing gets all, as ""; one that asks only for what it
+// does not have gets the least there is, and never more than it asked for.
 func shared(has, asked string) string {
+	if strings.TrimSpace(asked) == "" {
+		return ""
+	}
 	var both []string
-	for scope := range strings.FieldsSeq(asked) {
+	for scope := range strings.FieldsSeq(oauth.Known(asked)) {
 		if oauth.HasScope(has, scope) {
 			both = append(both, scope)
 		}
+	}
+	if len(both) == 0 {
+		return oauth.ScopeRead
 	}
 	return strings.Join(both, " ")
 }

@@ -35,8 +35,12 @@ func TestMachine(t *testing.T) {
 		{"", "mcp:read mcp:write"},
 		{"mcp:read", "mcp:read"},
 		{"mcp:read mcp:destructive admin", "mcp:read"}, // what there is of it (R16)
-		{"openid offline_access", "mcp:read mcp:write"},
-		{"admin", "mcp:read mcp:write"},
+		{" ", "mcp:read mcp:write"},
+		{"mcp:write", "mcp:read mcp:write"},   // who may write may read
+		{"openid offline_access", "mcp:read"}, // nothing of it: the least there is
+		{"openid", "mcp:read"},
+		{"admin", "mcp:read"},
+		{"mcp:destructive", "mcp:read"},
 	} {
 		a := d.run("robot", "scope", c.asked)
 		d.wantOK(a)
@@ -53,7 +57,7 @@ func TestMachine(t *testing.T) {
 	if n := len(d.grants()); n != 1 {
 		t.Errorf("%d grants", n)
 	}
-	if rows := d.audit.take(); len(rows) != 5 || rows[0].Target != "client_credentials" || rows[0].User != "anna" || rows[0].Client != "robot" || rows[0].Credential == "" {
+	if rows := d.audit.take(); len(rows) != 9 || rows[0].Target != "client_credentials" || rows[0].User != "anna" || rows[0].Client != "robot" || rows[0].Credential == "" {
 		t.Errorf("records %+v", rows)
 	}
 }

@@ -74,8 +74,8 @@ func (h *Handler) exchange(ctx context.Context, q request, token string, grant a
 	if err != nil {
 		return h.refused(ctx, q, hash, err)
 	}
-	h.refresh.Take(grant.ID, q.now)
 	if replay == nil {
+		h.refresh.Take(grant.ID, q.now) // the same answer once more made nothing, and is not counted
 		return issued{grant, body}, nil
 	}
 	if body, err = envelope.open(replay); err != nil {

@@ -287,3 +287,21 @@ func TestA20_grantNarrowed(t *testing.T) {
 		t.Errorf("records %+v", rows)
 	}
 }
+
+// The same answer once more is no refresh: processes that raced for one token do not
+// have to wait before the next.
+func TestR11_replaysAreFree(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	first := d.granted()
+	answers := make([]answer, 32)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i] = d.renew(first.Refresh) })
+	}
+	all.Wait()
+	for _, a := range answers {
+		d.wantOK(a)
+	}
+	d.wantOK(d.renew(answers[0].Refresh))
+}

@@ -54,15 +54,32 @@ type Handler struct {
 	deps Deps
 	cfg  Config
 
-	crowd    *limit.Buckets // requests of a network, by grant type
-	service  *limit.Buckets // the same, for a network that calls for many people
-	refresh  *limit.Buckets // refreshes of a grant that were answered
-	refusals *limit.Buckets // refusals of a network that are recorded
+	crowd   *limit.Buckets // requests of a network, by grant type
+	sites   *limit.Buckets // of a site, by grant type
+	service *limit.Buckets // of a network that calls for many people, by grant type
+	refresh *limit.Buckets // exchanges of refresh tokens of a grant
+
+	refusals refusals
+}
+
+// refusals are those that are recorded, so that strangers cannot fill the audit log:
+// at most a thousand an hour, whoever they are.
+type refusals struct{ network, site, all *limit.Buckets }
+
+func (r refusals) take(q request) bool {
+	if _, ok := r.network.Take(q.network, q.now); !ok {
+		return false
+	}
+	if _, ok := r.site.Take(q.site, q.now); !ok {
+		return false
+	}
+	_, ok := r.all.Take("", q.now)
+	return ok
 }
 
 const (
-	remembered = 10_000      // networks or grants that are counted at a time
-	anthropic  = "anthropic" // the network of claude.ai, see limit.Network
+	remembered = 10_000 // networks, sites or grants that are counted at a time
+	grantTypes = 3
 )
 
 // New makes the endpoint.
@@ -76,9 +93,10 @@ func New(log *slog.Logger, deps Deps, cfg Config) (*Handler, error) {
 	}
 	return &Handler{log: log, deps: deps, cfg: cfg,
 		crowd:    limit.New(120, time.Minute, 60, remembered),
-		service:  limit.New(1200, time.Minute, 600, 1),
+		sites:    limit.New(480, time.Minute, 240, remembered),
+		service:  limit.New(1200, time.Minute, 600, grantTypes),
 		refresh:  limit.New(30, time.Minute, 30, remembered),
-		refusals: limit.New(60, time.Hour, 20, remembered),
+		refusals: refusals{limit.New(60, time.Hour, 20, remembered), limit.New(180, time.Hour, 60, remembered), limit.New(1000, time.Hour, 300, 1)},
 	}, nil
 }
 
@@ -99,6 +117,7 @@ type request struct {
 	grant   string // type
 	client  oauth.Client
 	network string
+	site    string
 	now     time.Time
 }
 
@@ -109,7 +128,8 @@ type issued struct {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
-	q := request{network: limit.Network(route.PeerFrom(r.Context()).Addr), now: h.deps.Now()}
+	addr := route.PeerFrom(r.Context()).Addr
+	q := request{network: limit.Network(addr), site: limit.Site(addr), now: h.deps.Now()}
 	out, e := h.answer(w, r, &q)
 	h.record(q, out.grant, e)
 	if e == nil {
@@ -154,19 +174,26 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) (is
 }
 
 // admit counts a request, but for refreshes: those are counted once it is clear
-// that the token is good.
+// that the token is good. One with an assertion is counted all the same, since the
+// assertion is marked as used, in the database, before anybody looks at the token.
 func (h *Handler) admit(q *request) *oauth.Error {
-	if q.grant == oauth.GrantRefresh {
+	if q.grant == oauth.GrantRefresh && !q.params.Has("client_assertion") {
 		return nil
 	}
-	buckets := h.crowd
-	if q.network == anthropic {
-		buckets = h.service
+	if q.network == limit.Anthropic {
+		return taken(h.service.Take(q.grant, q.now))
 	}
-	if wait, ok := buckets.Take(q.grant+" "+q.network, q.now); !ok {
-		return tooOften(wait)
+	if e := taken(h.crowd.Take(q.grant+" "+q.network, q.now)); e != nil {
+		return e
 	}
-	return nil
+	return taken(h.sites.Take(q.grant+" "+q.site, q.now))
+}
+
+func taken(wait time.Duration, ok bool) *oauth.Error {
+	if ok {
+		return nil
+	}
+	return tooOften(wait)
 }
 
 func tooOften(wait time.Duration) *oauth.Error {
@@ -184,7 +211,7 @@ func (h *Handler) record(q request, grant account.Grant, e *oauth.Error) {
 	case e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError || q.client.ID == "":
 		return // nothing was decided, or nobody is known to have asked
 	default:
-		if _, ok := h.refusals.Take(q.network, q.now); !ok && grant.ID == "" {
+		if !h.refusals.take(q) && grant.ID == "" {
 			return
 		}
 		row.Decision, row.Outcome = account.Denied, account.Failed

@@ -148,6 +148,74 @@ func TestR11_networks(t *testing.T) {
 	}
 }
 
+// All networks of a site together have a share, too.
+func TestR11_sites(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	refused := 0
+	for i := range 300 {
+		a := d.from(fmt.Sprintf("2001:db8:1:%x::1", i), "grant_type", "authorization_code", "client_id", "dcr_app", "code", "dbc_x")
+		if a.status == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused != 60 {
+		t.Errorf("%d of 300 from one /48 refused", refused)
+	}
+	d.wantError(d.from("2001:db8:2::1", "grant_type", "authorization_code", "client_id", "dcr_app", "code", "dbc_x"), http.StatusBadRequest, "invalid_grant")
+}
+
+// claude.ai's grant types are counted one beside the other.
+func TestR11_service(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	refused := 0
+	for range 610 {
+		a := d.from("160.79.104.1", "grant_type", "authorization_code", "client_id", "dcr_app", "code", "dbc_x")
+		d.from("160.79.104.2", "grant_type", "client_credentials", "client_id", "dcr_app")
+		if a.status == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d of 610 refused", refused)
+	}
+}
+
+// Who has many networks cannot fill the audit log with refusals, and neither can all
+// together. What ends a grant is recorded all the same.
+func TestRefusals_recorded(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	victim := d.granted()
+	d.wantOK(d.renew(victim.Refresh))
+	d.audit.take()
+	try := func(site, n int) int {
+		for i := range n {
+			d.wantError(d.from(fmt.Sprintf("2001:db8:%x:%x::1", site, i), "grant_type", "refresh_token", "client_id", "dcr_app", "refresh_token", "dbr_x"), http.StatusBadRequest, "invalid_grant")
+		}
+		return len(d.audit.take())
+	}
+	if n := try(1, 200); n != 60 {
+		t.Errorf("200 networks of one /48 leave %d records", n)
+	}
+	sum := 60
+	for site := range 20 {
+		sum += try(2+site, 30)
+	}
+	if sum != 300 {
+		t.Errorf("21 sites leave %d records", sum)
+	}
+	d.wait(2 * oauth.ReplayWindow)
+	if n := try(30, 300); n > 34 {
+		t.Errorf("%d records two minutes later", n)
+	}
+	d.renew(victim.Refresh)
+	if rows := d.audit.take(); len(rows) != 1 || rows[0].Credential == "" {
+		t.Errorf("the end of a grant left %+v", rows)
+	}
+}
+
 // No credential is in the log, in the audit log, or in an error (T21).
 func TestT21_secrets(t *testing.T) {
 	t.Parallel()
