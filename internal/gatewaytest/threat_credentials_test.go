@@ -59,7 +59,7 @@ func TestT4_credentials(t *testing.T) {
 		"none": nil, "empty": {""}, "only the scheme": {"Bearer"}, "no token": {"Bearer "}, "null": {"Bearer null"},
 		"a made-up key": {"Bearer sk-x"}, "a key of the right form": {"Bearer " + made.Reveal()}, "a token of the right form": {"Bearer " + token.Reveal()},
 		"a deleted user's key": {"Bearer " + gone.Reveal()},
-		"Basic":                {"Basic YWRtaW46YWRtaW4="}, "Digest": {"Digest username=admin"}, "the key alone": {key},
+		"Basic":                {"Basic YWRtaW46YWRtaW4="}, "Digest": {"Digest username=admin"}, "another scheme": {"Token " + key}, "the key as Basic": {"Basic " + key}, "the key alone": {key},
 		"two headers": {"Bearer " + key, "Bearer sk-x"}, "two, the good one last": {"Bearer sk-x", "Bearer " + key}, "twice the same": {"Bearer " + key, "Bearer " + key},
 		"two joined": {"Bearer " + key + ",Bearer sk-x"}, "two joined with a space": {"Bearer " + key + ", Bearer sk-x"},
 		"a word too many": {"Bearer " + key + " x"}, "two spaces": {"Bearer  " + key}, "a tab": {"Bearer\t" + key},

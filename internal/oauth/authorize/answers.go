@@ -11,10 +11,11 @@ import (
 )
 
 // How many answers may be posted, and how many networks are remembered. A page takes
-// one, and a few more where passwords are mistyped.
+// one, and a few more where passwords are mistyped; a whole office may stand behind
+// one address.
 const (
-	answersOfNetwork = 30 // a minute
-	answersOfSite    = 120
+	answersOfNetwork = 120 // a minute
+	answersOfSite    = 480
 	remembered       = 4096
 )
 

@@ -399,7 +399,7 @@ func TestAuthorize_boundedAnswers(t *testing.T) {
 			post("192.0.2.1", base)
 		}
 		w := post("192.0.2.1", base)
-		if e.consent.answered != 30 || w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), "Wait a minute") {
+		if e.consent.answered != 120 || w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "Wait a minute") {
 			t.Errorf("%d answers of 202, status %d, Retry-After %q\n%s", e.consent.answered, w.Code, w.Header().Get("Retry-After"), w.Body)
 		}
 		if w := e.get(t, request(webui)); w.Code != http.StatusOK {
@@ -412,12 +412,12 @@ func TestAuthorize_boundedAnswers(t *testing.T) {
 		for i := range 1000 { // a site with many networks
 			post(fmt.Sprintf("2001:db8:1:%x::1", i), base)
 		}
-		if e.consent.answered != 120 {
+		if e.consent.answered != 480 {
 			t.Errorf("%d answers of a /48", e.consent.answered)
 		}
-		time.Sleep(2 * time.Second) // of the fake clock
-		if w := post("192.0.2.1", base); w.Code != http.StatusTooManyRequests || e.consent.answered != 121 {
-			t.Errorf("after two seconds: %d answers, the second one's status %d", e.consent.answered-120, w.Code)
+		time.Sleep(500 * time.Millisecond) // of the fake clock
+		if w := post("192.0.2.1", base); w.Code != http.StatusTooManyRequests || e.consent.answered != 481 {
+			t.Errorf("after half a second: %d answers, the second one's status %d", e.consent.answered-480, w.Code)
 		}
 	})
 }
