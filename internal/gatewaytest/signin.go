@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -148,9 +149,7 @@ var hiddenRequest = regexp.MustCompile(`name="request" value="([^"]*)"`)
 func (d *Door) Ask(ctx context.Context, client, verifier string, more url.Values) (Page, error) {
 	query := url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {Redirect},
 		"code_challenge": {Challenge(verifier)}, "code_challenge_method": {"S256"}}
-	for name, values := range more {
-		query[name] = values
-	}
+	maps.Copy(query, more)
 	a, err := d.Send(ctx, http.MethodGet, "/oauth/authorize?"+query.Encode(), "")
 	p := Page{Reply: a, Browser: a.Cookie("drawbridge-consent")}
 	if m := hiddenRequest.FindStringSubmatch(a.Body); m != nil {
@@ -162,9 +161,7 @@ func (d *Door) Ask(ctx context.Context, client, verifier string, more url.Values
 // Allow answers a consent page with a password. more is added to the form.
 func (d *Door) Allow(ctx context.Context, p Page, password string, more url.Values) (Reply, error) {
 	form := url.Values{"request": {p.Request}, "answer": {"allow"}, "days": {"0"}, "password": {password}}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	return d.Form(ctx, "/oauth/authorize", form, "Sec-Fetch-Site", "same-origin", "Cookie", "drawbridge-consent="+p.Browser)
 }
 
@@ -203,9 +200,7 @@ func (d *Door) Enter(ctx context.Context, user, password string, more url.Values
 		return v, err
 	}
 	form := url.Values{"user": {user}}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	a, err = d.Allow(ctx, page, password, form)
 	if err := expect(a, err, http.StatusSeeOther, "allow"); err != nil {
 		return v, err

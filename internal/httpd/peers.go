@@ -56,7 +56,7 @@ func relayed(h http.Header) bool { return len(h["X-Forwarded-For"]) > 0 || len(h
 func (p *peers) noted(r *http.Request) *http.Request {
 	// A request that says it came through Funnel only loses by it: it need not be
 	// trusted. Tailscale takes the header out of what others send through it.
-	peer := route.Peer{Addr: addrOf(r.RemoteAddr), HTTPS: r.TLS != nil, Funnel: r.Header.Get("Tailscale-Funnel-Request") != ""}
+	peer := route.Peer{Addr: addrOf(r.RemoteAddr), HTTPS: r.TLS != nil, Funnel: len(r.Header["Tailscale-Funnel-Request"]) > 0}
 	switch {
 	case p.trusts(peer.Addr):
 		peer.Addr = p.client(peer.Addr, r.Header)

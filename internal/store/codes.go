@@ -51,6 +51,7 @@ func (s *Store) CreateCode(ctx context.Context, c oauth.Code) error {
 	if err != nil {
 		return fmt.Errorf("create code: %w", err)
 	}
+	s.young.note(c.Hash, c.Expires)
 	return nil
 }
 
@@ -76,7 +77,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash [32]byte, now time.Time, ch
 	var grant account.Grant
 	var refused error
 	err := s.decide(ctx, func(tx *sql.Tx) (topic Topic, err error) {
-		r := redemption{tx, hash, now, check, mint}
+		r := redemption{tx, hash, now, &s.young, check, mint}
 		grant, topic, refused, err = r.redeem(ctx)
 		return topic, err
 	})
@@ -94,6 +95,7 @@ type redemption struct {
 	tx    *sql.Tx
 	hash  [32]byte
 	now   time.Time
+	young *young
 	check func(oauth.Code) error
 	mint  func(account.Grant) oauth.Minted
 }
@@ -118,7 +120,7 @@ func (r redemption) redeem(ctx context.Context) (g account.Grant, topic Topic, r
 	if err != nil {
 		return g, quiet, nil, err
 	}
-	if won != 1 || !r.now.Before(code.Expires) || user.Disabled {
+	if won != 1 || !r.now.Before(r.young.of(r.hash, code.Expires)) || user.Disabled {
 		return g, quiet, badCode(), nil
 	}
 	if err := r.check(code.Code); err != nil {

@@ -45,7 +45,7 @@ type refreshRow struct {
 func (s *Store) Rotate(ctx context.Context, r oauth.Rotation) (replay []byte, err error) {
 	var refused *oauth.Error
 	err = s.decide(ctx, func(tx *sql.Tx) (topic Topic, err error) {
-		replay, topic, refused, err = rotate(ctx, tx, r)
+		replay, topic, refused, err = rotate(ctx, tx, r, &s.young)
 		return topic, err
 	})
 	if err != nil {
@@ -54,12 +54,15 @@ func (s *Store) Rotate(ctx context.Context, r oauth.Rotation) (replay []byte, er
 	if refused != nil {
 		return nil, refused
 	}
+	if replay == nil {
+		s.young.note(r.Presented, r.Now)
+	}
 	return replay, nil
 }
 
 // rotate returns in refused what the caller is told although the transaction is to
 // be committed.
-func rotate(ctx context.Context, tx *sql.Tx, r oauth.Rotation) (replay []byte, topic Topic, refused *oauth.Error, err error) {
+func rotate(ctx context.Context, tx *sql.Tx, r oauth.Rotation, y *young) (replay []byte, topic Topic, refused *oauth.Error, err error) {
 	var id string
 	err = tx.QueryRowContext(ctx, "SELECT grant_id FROM tokens WHERE hash = $1 AND kind = $2", r.Presented[:], refreshToken).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -82,6 +85,7 @@ func rotate(ctx context.Context, tx *sql.Tx, r oauth.Rotation) (replay []byte, t
 	case err != nil:
 		return nil, quiet, nil, err
 	case !t.used.IsZero():
+		t.used = y.of(r.Presented, t.used)
 		return reuse(ctx, tx, r, g, t)
 	case !g.live(r.Now) || !r.Now.Before(t.expires):
 		return nil, quiet, badRefresh(), nil

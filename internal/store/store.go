@@ -63,6 +63,7 @@ type Store struct {
 
 	installation string // public id
 	feed         feed
+	young        young
 
 	stop    context.CancelFunc // ends the goroutines in running
 	ctx     context.Context    // of the goroutines; stored because Changes and Lock start more of them
