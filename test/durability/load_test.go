@@ -54,7 +54,7 @@ func (w *load) run(process *harness.Process) {
 		})
 	}
 	// Not a wait for something: the moment of the kill is meant to be arbitrary.
-	time.Sleep(time.Duration(150+rand.IntN(1000)) * time.Millisecond)
+	time.Sleep(time.Duration(100+rand.IntN(800)) * time.Millisecond)
 	w.killed.Store(true)
 	if err := syscall.Kill(process.PID, syscall.SIGKILL); err != nil {
 		w.t.Errorf("kill: %v", err)

@@ -30,7 +30,7 @@ import (
 // How many race for one token or code, and how often.
 const (
 	racing = 200
-	races  = 10
+	races  = 5
 )
 
 // member is one of the processes that race: the program as it is built, but for its
