@@ -19,7 +19,7 @@ CANARIES    ?= 1000
 KILLS       ?= 500
 CUT_CALLS   ?= 100000
 SOAK_CALLS  ?= 1000000
-CRASHES     ?= 100
+CRASHES     ?= 500
 FLOOD       ?= 100000
 URLS        ?= 1000000
 
@@ -86,7 +86,7 @@ long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kill
 	go test -race -count=1 -timeout 1h -run T12_canaries ./internal/gatewaytest -canary.calls $(CANARIES)
 	go test -count=1 -timeout 1h -run TestCalls ./internal/gatewaytest -once.calls $(CUT_CALLS) -v
 	go test -count=1 -timeout 1h -run TestDurability ./internal/store -kills $(KILLS)
-	go test -count=1 -timeout 1h ./test/durability -crashes $(CRASHES)
+	go test -count=1 -timeout 1h ./test/durability -crashes $(CRASHES) -v
 	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)
 	go test -count=1 -timeout 1h -run A1_redirects ./internal/oauth -urls $(URLS)
 	go test -count=1 -timeout 2h ./test/mutation -all

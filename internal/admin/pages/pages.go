@@ -225,7 +225,7 @@ func checkQuery(r *http.Request) error {
 
 func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	if err := web.Render(w, status, name, web.FormSelf, data); err != nil {
-		p.log.Error("page not rendered", "path", r.URL.Path, "error", err)
+		p.log.Error("page not rendered", "path", secret.MaskTokens(r.URL.Path), "error", err)
 		http.Error(w, fault.PublicInternal, http.StatusInternalServerError)
 	}
 }
@@ -233,7 +233,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 // logged writes down what whoever looks at the page may not see.
 func (p *Pages) logged(r *http.Request, err error) {
 	if fault.Status(fault.CodeOf(err)) >= http.StatusInternalServerError {
-		p.log.Error("admin page failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		p.log.Error("admin page failed", "method", r.Method, "path", secret.MaskTokens(r.URL.Path), "error", err)
 	}
 }
 
