@@ -72,7 +72,7 @@ func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		t.Skip("this machine does not tell its addresses:", err)
+		t.Fatal("this machine does not tell its addresses:", err)
 	}
 	for _, a := range addrs {
 		p, err := netip.ParsePrefix(a.String())

@@ -217,7 +217,7 @@ func (w *world) redeem() string {
 		return what + ": refused"
 	}
 	c.grant = &modelGrant{Grant: g}
-	c.grant.Role = c.Role // what was ticked, whatever it counts for now
+	c.grant.Role = c.Role // what was ticked; the user and the client may allow less by then
 	w.grants = append(w.grants, c.grant)
 	w.keep(c.grant, m)
 	return what + ": " + g.ID

@@ -128,8 +128,9 @@ func TestRotate_reuse(t *testing.T) {
 	})
 }
 
-// 200 calls race for one refresh token, in two processes: one chain goes on, and
-// all of them can go on with it.
+// 200 calls race for one refresh token, over two stores on one database: one chain
+// goes on, and all of them can go on with it. test/durability has the same in two
+// processes.
 func TestRotate_race(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, cfg store.Config) {
