@@ -124,6 +124,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.gateway, err = gateway.New(gateway.Config{
 		Version: a.opts.Version, Calls: a.cfg.Limits.Concurrency, UserCalls: a.cfg.Limits.UserConcurrency,
+		Think: a.cfg.Limits.ParkTTL, Parked: a.cfg.Limits.Parked, UserParked: a.cfg.Limits.ParkedPerUser,
 	}, gateway.Deps{
 		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
 		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
@@ -175,7 +176,7 @@ func (a *App) routes(installation []byte) ([]route.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	probes := &status.Handler{Source: a.gateway, Ready: a.ready, Version: a.opts.Version}
+	probes := &status.Handler{Source: a.gateway, Lot: a.gateway, Ready: a.ready, Version: a.opts.Version}
 	return slices.Concat(
 		streamable.New(a.part("streamable"), a.sessions, oauth.DefaultResource).Routes(),
 		sse.New(a.part("sse"), a.sessions.Dispatcher, "/sse").Routes(),

@@ -160,12 +160,16 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 		timeout = cfg.Limits.CallTimeout
 	}
 	sup := backend.New(log, backend.Config{
-		Name: b.Name, Transport: transport, Shared: b.Shared, Timeout: timeout, Concurrency: b.Concurrency,
+		Name: b.Name, Transport: transport, Shared: b.Shared, Timeout: timeout, Concurrency: b.Concurrency, AskTimeout: a.askTime(),
 	}, dial, a.gateway)
 	return &running{name: b.Name, settings: b, backend: sup,
 		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools,
 			Trusted: b.TrustAnnotations, Tiers: tiers(b)}}, nil
 }
+
+// askTime is how long a call waits for a person. A parked one is given up by the lot
+// first, which knows more of it.
+func (a *App) askTime() time.Duration { return a.cfg.Limits.ParkTTL + 10*time.Second }
 
 // tiers are an operator's own words about what a backend's tools may do.
 func tiers(b config.Backend) (rules []gateway.TierRule) {
@@ -190,7 +194,7 @@ func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
 	dial := builtin.New(a.log, e.Name, backend.Info{
 		Capabilities: hello.Capabilities, ServerInfo: hello.ServerInfo, Instructions: hello.Instructions,
 	}, srv, srv.Watch)
-	sup := backend.New(a.log.With("backend", e.Name), backend.Config{Name: e.Name, Transport: backend.BuiltIn}, dial, a.gateway)
+	sup := backend.New(a.log.With("backend", e.Name), backend.Config{Name: e.Name, Transport: backend.BuiltIn, AskTimeout: a.askTime()}, dial, a.gateway)
 	prefix := e.Name
 	if s.Prefix != nil {
 		prefix = *s.Prefix

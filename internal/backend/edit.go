@@ -30,7 +30,7 @@ func EditFor(to mcpwire.Revision, req *mcpwire.Request, self, token []byte) mcpw
 func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpwire.MetaMember {
 	info, level, can := self, "", mcpwire.Capabilities{}
 	if caller != nil {
-		can.Extensions = caller.Can.Extensions
+		can = caller.Askable()
 		level = caller.LogLevel
 		if caller.Revision != "" && level == "" {
 			level = mcpwire.DefaultLevel // a legacy client hears logs by default; a modern backend is silent without the key
@@ -42,8 +42,6 @@ func modernMeta(to mcpwire.Revision, caller *mcpwire.Caller, self []byte) []mcpw
 	meta := append(make([]mcpwire.MetaMember, 0, 4),
 		mcpwire.MetaMember{Key: mcpwire.MetaVersion, Raw: mcpwire.AppendString(nil, string(to))},
 		mcpwire.MetaMember{Key: mcpwire.MetaClientInfo, Raw: info},
-		// A question of a modern backend cannot reach a legacy client in this
-		// version, so none is declared and the backend does without.
 		mcpwire.MetaMember{Key: mcpwire.MetaCapabilities, Raw: mcpwire.EncodeCapabilities(can, to)},
 	)
 	if level != "" {

@@ -87,21 +87,29 @@ func (o *outside) take(n mcpwire.Notification, lists bool) bool {
 	return true
 }
 
-// callSink is the sink of one call. A legacy backend may put on a call's stream
-// what concerns everybody; that must not go to the one caller.
+// callSink is the sink of one call, and what the call occupies. A legacy backend
+// may put on a call's stream what concerns everybody; that must not go to the one
+// caller.
 type callSink struct {
 	mcpwire.Sink
 	outside outside
 	clock   *pace.Clock
+	turn    pace.Turn
+	slot    *slot
 }
 
-// Ask waits for a person, but not for ever.
+// Ask waits for a person, but not for ever. Meanwhile the call neither ages nor
+// counts among those that run.
 func (s *callSink) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
 	s.clock.Stop()
-	defer s.clock.Start()
-	ctx, cancel := context.WithTimeout(ctx, s.outside.b.cfg.AskTimeout)
+	s.turn.StepOut()
+	defer func() {
+		s.clock.Start()
+		s.turn.StepIn(ctx)
+	}()
+	asking, cancel := context.WithTimeout(ctx, s.outside.b.cfg.AskTimeout)
 	defer cancel()
-	return s.Sink.Ask(ctx, q)
+	return s.Sink.Ask(asking, q)
 }
 
 func (s *callSink) Notify(n mcpwire.Notification) {

@@ -49,19 +49,13 @@ type pool struct {
 
 func newPool(b *Backend) *pool { return &pool{b: b, slots: map[key]*slot{}} }
 
-// keyFor is the place of a caller. A modern caller's questions cannot be relayed
-// to a legacy backend in this version, so its session declares none; extensions
-// are declared for callers of both eras.
+// keyFor is the place of a caller.
 func (b *Backend) keyFor(who account.Principal, caller *mcpwire.Caller, backend mcpwire.Revision) key {
 	k := key{user: who.User, credential: who.Credential, profile: who.Profile}
-	switch {
-	case caller == nil || !backend.Legacy():
-	case caller.Revision.Legacy():
-		k.can = caller.Can
-	default:
-		k.can.Extensions = caller.Can.Extensions
+	if caller != nil && backend.Legacy() {
+		k.can = caller.Askable()
 	}
-	if d, ok := b.dialer.(PerClient); ok && d.PerClient() && caller != nil {
+	if d, ok := b.dialer.(PerClient); ok && d.PerClient() && caller != nil && caller.Revision.Legacy() {
 		k.client = caller.Session
 	}
 	return k
@@ -69,7 +63,7 @@ func (b *Backend) keyFor(who account.Principal, caller *mcpwire.Caller, backend 
 
 // PerClient is a Dialer that may want a session for every client, where others
 // have one for every principal. Clients of 2026-07-28, who have no session of
-// their own and can be asked nothing, share their principal's.
+// their own, share their principal's.
 type PerClient interface{ PerClient() bool }
 
 // acquire returns the session for a caller, opening it if need be. own asks for

@@ -14,13 +14,14 @@ import (
 // answer, or with what went wrong and whether anything was run.
 func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	ctx, clock, end := b.limit(ctx)
-	out, held := b.serve(ctx, req, &callSink{Sink: sink, clock: clock})
+	call := &callSink{Sink: sink, clock: clock}
+	out := b.serve(ctx, req, call)
 	if out.Result.Rest != nil {
 		// The result is still on its way; its reader ends the call.
-		out.Result.Rest = &tail{RestReader: out.Result.Rest, end: func() { held.release(); end() }}
+		out.Result.Rest = &tail{RestReader: out.Result.Rest, end: func() { call.release(); end() }}
 		return out
 	}
-	held.release()
+	call.release()
 	end()
 	return out
 }
@@ -35,29 +36,21 @@ func (b *Backend) limit(ctx context.Context) (context.Context, *pace.Clock, func
 	}
 }
 
-// hold is what a call occupies.
-type hold struct {
-	gate *pace.Gate
-	slot *slot
+// release gives back what a call occupies.
+func (s *callSink) release() {
+	s.slot.release()
+	s.turn.Leave()
 }
 
-func (h hold) release() {
-	h.slot.release()
-	if h.gate != nil {
-		h.gate.Leave()
+func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSink) mcpwire.Outcome {
+	if err := sink.turn.Enter(ctx, b.gate); err != nil {
+		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method)
 	}
-}
-
-func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSink) (mcpwire.Outcome, hold) {
-	if err := b.gate.Enter(ctx); err != nil {
-		return unsent(b.cause(ctx, err), b.cfg.Timeout).outcome(b.cfg.Name, req.Method), hold{}
-	}
-	held := hold{gate: b.gate}
 	s, _, sl, t := b.acquire(ctx, req.Caller, false)
 	if t != nil {
-		return t.outcome(b.cfg.Name, req.Method), held
+		return t.outcome(b.cfg.Name, req.Method)
 	}
-	held.slot = sl
+	sink.slot = sl
 	start := time.Now()
 	sink.outside = outside{b: b, owner: s.owner}
 	out := s.peer.Serve(ctx, req, sink)
@@ -65,13 +58,13 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSin
 		b.link.report(false)
 		s.served.Store(true)
 		b.latency.Add(time.Since(start) - sink.clock.Stood())
-		return out, held
+		return out
 	}
 	cause := b.cause(ctx, context.Cause(ctx))
 	if cause == nil {
 		b.link.report(!isGarbled(&out))
 	}
-	return broken(&out, cause, b.cfg.Timeout).outcome(b.cfg.Name, req.Method), held
+	return broken(&out, cause, b.cfg.Timeout).outcome(b.cfg.Name, req.Method)
 }
 
 // cause is why a call ended; err is what its context says.

@@ -83,6 +83,7 @@ func (l *loader) checkLimits(c *Config) {
 		"limits.request_body": int64(c.Limits.RequestBody), "limits.answer_event": int64(c.Limits.AnswerEvent),
 		"limits.sessions": int64(c.Limits.Sessions), "limits.ring_bytes": int64(c.Limits.RingBytes),
 		"limits.concurrency": int64(c.Limits.Concurrency), "limits.user_concurrency": int64(c.Limits.UserConcurrency),
+		"limits.park_ttl": int64(c.Limits.ParkTTL), "limits.parked": int64(c.Limits.Parked), "limits.parked_per_user": int64(c.Limits.ParkedPerUser),
 		"limits.client_rate": int64(c.Limits.ClientRate), "audit.retention": int64(c.Audit.Retention), "limits.call_timeout": int64(c.Limits.CallTimeout),
 	} {
 		if v <= 0 && !l.failed(key) {

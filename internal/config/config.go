@@ -169,6 +169,17 @@ type Limits struct {
 	// UserConcurrency is how many calls of one user may run at once.
 	UserConcurrency int `json:"user_concurrency" env:"DRAWBRIDGE_LIMITS_USER_CONCURRENCY" default:"250"`
 
+	// ParkTTL is how long a person may take to answer a question that a call asks, and
+	// how long a call is kept open for it.
+	ParkTTL time.Duration `json:"park_ttl" env:"DRAWBRIDGE_LIMITS_PARK_TTL" default:"10m"`
+
+	// Parked is how many calls may wait for a person's answer while their client does
+	// something else, of everybody together.
+	Parked int `json:"parked" env:"DRAWBRIDGE_LIMITS_PARKED" default:"2000"`
+
+	// ParkedPerUser is how many calls of one user may wait so.
+	ParkedPerUser int `json:"parked_per_user" env:"DRAWBRIDGE_LIMITS_PARKED_PER_USER" default:"100"`
+
 	// ClientRate is how many requests a second one signed-in client may send, twice
 	// as many for a moment. API keys have no such limit.
 	ClientRate int `json:"client_rate" env:"DRAWBRIDGE_LIMITS_CLIENT_RATE" default:"60"`

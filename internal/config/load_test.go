@@ -124,7 +124,7 @@ func TestLoad_nothing(t *testing.T) {
 		Listen: "127.0.0.1:4444", StateDir: "/home/someone/.local/state/drawbridge",
 		OAuth: config.OAuth{AccessTokenTTL: time.Hour, RefreshTokenTTL: 30 * 24 * time.Hour, Registration: true, ClientDocuments: "any"},
 		Limits: config.Limits{RequestBody: 8 << 20, AnswerEvent: 64 << 20, Sessions: 10000, RingBytes: 1 << 20,
-			Concurrency: 500, UserConcurrency: 250, ClientRate: 60, CallTimeout: 2 * time.Minute},
+			Concurrency: 500, UserConcurrency: 250, ParkTTL: 10 * time.Minute, Parked: 2000, ParkedPerUser: 100, ClientRate: 60, CallTimeout: 2 * time.Minute},
 		Log:   config.Log{Level: "info", Format: "auto"},
 		Admin: config.Admin{Exposure: "private"},
 		Audit: config.Audit{Retention: 90 * 24 * time.Hour},

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"drawbridge/internal/account"
-	"drawbridge/internal/backend"
-	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/gateway/catalogue"
+	"drawbridge/internal/gateway/seal"
 	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
@@ -17,17 +17,17 @@ import (
 func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	switch req.Method {
 	case mcpwire.MethodToolsList:
-		return g.list(ctx, tools, req)
+		return g.list(ctx, catalogue.Tools, req)
 	case mcpwire.MethodPromptsList:
-		return g.list(ctx, prompts, req)
+		return g.list(ctx, catalogue.Prompts, req)
 	case mcpwire.MethodResourcesList:
-		return g.list(ctx, resources, req)
+		return g.list(ctx, catalogue.Resources, req)
 	case mcpwire.MethodTemplatesList:
-		return g.list(ctx, templates, req)
+		return g.list(ctx, catalogue.Templates, req)
 	case mcpwire.MethodToolsCall:
-		return g.callNamed(ctx, tools, req, sink)
+		return g.callNamed(ctx, catalogue.Tools, req, sink)
 	case mcpwire.MethodPromptsGet:
-		return g.callNamed(ctx, prompts, req, sink)
+		return g.callNamed(ctx, catalogue.Prompts, req, sink)
 	case mcpwire.MethodResourcesRead:
 		return g.readResource(ctx, req, sink)
 	case mcpwire.MethodComplete:
@@ -36,58 +36,82 @@ func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 	return g.extension(ctx, req, sink)
 }
 
-func (g *Gateway) list(ctx context.Context, k kind, req *mcpwire.Request) mcpwire.Outcome {
+func (g *Gateway) list(ctx context.Context, k catalogue.Kind, req *mcpwire.Request) mcpwire.Outcome {
 	modern := req.Caller.Revision.Modern()
-	page, err := g.current.Load().list(accessOf(ctx), k, modern, req.Cursor, g.cfg.PageSize)
+	page, err := g.current.Load().List(accessOf(ctx), k, modern, req.Cursor, g.cfg.PageSize)
 	if err != nil {
 		return mcpwire.Fail(err)
 	}
 	return mcpwire.Done(req.Caller.Revision, page)
 }
 
-var singular = [kinds]string{"tool", "prompt", "resource", "resource template"}
+var singular = [catalogue.Kinds]string{"tool", "prompt", "resource", "resource template"}
 
 // callNamed serves tools/call and prompts/get.
-func (g *Gateway) callNamed(ctx context.Context, k kind, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	it, ok := g.current.Load().byName[k][req.Target]
-	verdict := account.Hidden
-	if ok {
-		verdict = it.verdict(accessOf(ctx), k)
+func (g *Gateway) callNamed(ctx context.Context, k catalogue.Kind, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+	it, failure := g.named(ctx, k, req)
+	if it == nil {
+		return failure
 	}
-	switch verdict {
-	case account.NotGranted:
-		g.deny(ctx, it.section.backend.Name(), req)
-		return notGranted(ctx, req, it)
-	case account.Hidden: // in the same words as one that does not exist (security T13)
-		g.deny(ctx, "", req)
-		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
-	}
-	if len(it.headers) > 0 && req.ParamHeaders != nil {
-		if err := mcpheader.Check(it.headers, req.Arguments(), req.ParamHeader); err != nil {
+	if len(it.Headers) > 0 && req.ParamHeaders != nil {
+		if err := mcpheader.Check(it.Headers, req.Arguments(), req.ParamHeader); err != nil {
 			return mcpwire.Fail(err)
 		}
 	}
-	if len(it.headers) > 0 && req.ParamHeaders == nil {
-		req.ParamHeaders = mcpheader.Of(it.headers, req.Arguments())
+	if len(it.Headers) > 0 && req.ParamHeaders == nil {
+		req.ParamHeaders = mcpheader.Of(it.Headers, req.Arguments())
 	}
-	req.Target = it.original
-	out := g.forward(ctx, it.section, req, sink, it.tier == account.TierDestroy)
-	out.FreeOutput = it.free
+	req.Target = it.Original
+	out := g.forward(ctx, it.Section, req, sink, it.Tier == account.TierDestroy)
+	out.FreeOutput = it.Free
 	return out
+}
+
+// named finds what a tools/call or prompts/get is for and the caller may use, or
+// says why there is nothing: under its present name, under one that it had until
+// lately, or under the one that its own server's pages know.
+func (g *Gateway) named(ctx context.Context, k catalogue.Kind, req *mcpwire.Request) (*catalogue.Item, mcpwire.Outcome) {
+	c, a := g.current.Load(), accessOf(ctx)
+	it, ok := c.ByName[k][req.Target]
+	var gone *catalogue.Item
+	if !ok {
+		it, gone = c.Formerly(k, req.Target, g.deps.Now())
+	}
+	if it == nil && gone == nil && k == catalogue.Tools {
+		it = c.View(a).Bare(req.Target)
+	}
+	verdict := account.Hidden
+	if it != nil {
+		verdict = it.Verdict(a, k)
+	}
+	switch {
+	case verdict == account.Granted:
+		return it, mcpwire.Outcome{}
+	case verdict == account.NotGranted:
+		g.deny(ctx, it.Section.Backend.Name(), req)
+		return nil, notGranted(ctx, req, it)
+	}
+	g.deny(ctx, "", req)
+	if gone != nil && gone.Granted(a, k) {
+		return nil, mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams,
+			"The %s %s was removed: backend %s no longer offers it, or has not come back. List them again.", singular[k], req.Target, gone.Section.Backend.Name()))
+	}
+	// In the same words as one that is hidden (security T13).
+	return nil, mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown %s: %s. List them again; the set may have changed.", singular[k], req.Target))
 }
 
 // readResource finds the owner of a URI by lists and templates, and otherwise
 // asks the backends that have resources, in configuration order, until one knows it.
 func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	c := g.current.Load()
-	v := c.view(accessOf(ctx))
+	v := c.View(accessOf(ctx))
 	// One whose owner is hidden goes the way of one that nobody has (security T13).
-	if s, ok := c.owner(req.Target); ok && v.shows(s) {
+	if s, ok := c.Owner(req.Target); ok && v.Shows(s) {
 		return g.forward(ctx, s, req, sink, false)
 	}
 	var first mcpwire.Outcome
-	for _, s := range v.sections {
-		if !s.has("resources") {
+	for _, s := range v.Sections {
+		if !s.Has("resources") {
 			continue
 		}
 		next := g.forward(ctx, s, req, sink, false)
@@ -119,19 +143,19 @@ func notFound(rev mcpwire.Revision, uri string) *mcpwire.Error {
 // complete routes a completion by its reference.
 func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	c, a := g.current.Load(), accessOf(ctx)
-	v := c.view(a)
+	v := c.View(a)
 	if req.RefIsPrompt() {
-		it, ok := c.byName[prompts][req.Target]
-		if !ok || !it.granted(a, prompts) {
+		it, ok := c.ByName[catalogue.Prompts][req.Target]
+		if !ok || !it.Granted(a, catalogue.Prompts) {
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown prompt: %s. List them again; the set may have changed.", req.Target))
 		}
-		req.Target = it.original
-		return g.forward(ctx, it.section, req, sink, false)
+		req.Target = it.Original
+		return g.forward(ctx, it.Section, req, sink, false)
 	}
-	if it, ok := c.byName[templates][req.Target]; ok && v.shows(it.section) {
-		return g.forward(ctx, it.section, req, sink, false)
+	if it, ok := c.ByName[catalogue.Templates][req.Target]; ok && v.Shows(it.Section) {
+		return g.forward(ctx, it.Section, req, sink, false)
 	}
-	if s, ok := c.owner(req.Target); ok && v.shows(s) {
+	if s, ok := c.Owner(req.Target); ok && v.Shows(s) {
 		return g.forward(ctx, s, req, sink, false)
 	}
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown resource template: %s. List the templates again; the set may have changed.", req.Target))
@@ -141,10 +165,10 @@ func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwi
 // an extension of that name: "ui/open" belongs to "io.modelcontextprotocol/ui". What
 // such a method does is not known, so it counts as one that changes things.
 func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	var owner *section
+	var owner *catalogue.Section
 	name, _, _ := strings.Cut(req.Method, "/")
-	for _, s := range g.current.Load().view(accessOf(ctx)).sections {
-		if !s.extends(name) {
+	for _, s := range g.current.Load().View(accessOf(ctx)).Sections {
+		if !s.Extends(name) {
 			continue
 		}
 		if owner != nil {
@@ -156,7 +180,7 @@ func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpw
 	if owner == nil {
 		return mcpwire.Fail(noMethod(req.Method))
 	}
-	switch name := owner.backend.Name(); accessOf(ctx).Tool(name, req.Method, account.TierWrite) {
+	switch name := owner.Backend.Name(); accessOf(ctx).Tool(name, req.Method, account.TierWrite) {
 	case account.Hidden:
 		g.deny(ctx, "", req)
 		return mcpwire.Fail(noMethod(req.Method))
@@ -176,21 +200,18 @@ var errNobody = errors.New("the request has no principal")
 
 // forward hands a request to its owner and brings the outcome into a form the
 // client's era can take.
-func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request, sink mcpwire.Sink, destructive bool) mcpwire.Outcome {
+func (g *Gateway) forward(ctx context.Context, s *catalogue.Section, req *mcpwire.Request, sink mcpwire.Sink, destructive bool) mcpwire.Outcome {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
 		return mcpwire.Fail(mcpwire.FromFault(errNobody))
 	}
-	name := s.backend.Name()
+	name := s.Backend.Name()
+	var st seal.State
 	if req.HasRetryState {
-		st, err := g.seal.openFor(req, p.Owner(), g.deps.Now())
-		if err != nil {
+		var err *mcpwire.Error
+		if st, err = g.seal.Open(req, p.Owner(), name, g.deps.Now()); err != nil {
 			g.deny(ctx, name, req)
 			return mcpwire.Fail(err)
-		}
-		if st.Backend != name {
-			g.deny(ctx, name, req)
-			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "The requestState belongs to another backend. Send the call again from the start."))
 		}
 		req.RetryState, req.HasRetryState = st.Inner, st.Has
 	}
@@ -206,76 +227,7 @@ func (g *Gateway) forward(ctx context.Context, s *section, req *mcpwire.Request,
 	if err != nil {
 		return mcpwire.Fail(err)
 	}
-	out := s.backend.Serve(ctx, req, sink)
-	if out.Kind == mcpwire.InputRequired {
-		out = g.inputRequired(p, name, req, out)
-	}
+	out := g.converse(ctx, s, req, sink, st)
 	note.end(ctx, &out)
 	return out
-}
-
-// inputRequired seals a modern backend's question for a modern client. A legacy
-// client cannot be asked in this way.
-func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.Request, out mcpwire.Outcome) mcpwire.Outcome {
-	defer out.Close()
-	if !req.Caller.Revision.Modern() {
-		return mcpwire.Fail(backend.Failure(name, "input_required",
-			"Backend "+name+" asked a question in the middle of this call in the way of 2026-07-28, which a "+string(req.Caller.Revision)+" client cannot be asked. Use a client that speaks 2026-07-28."))
-	}
-	switch req.Method {
-	case mcpwire.MethodToolsCall, mcpwire.MethodPromptsGet, mcpwire.MethodResourcesRead:
-	default: // 2026-07-28, patterns/mrtr: nowhere else
-		return mcpwire.Fail(backend.Failure(name, "input_required",
-			"Backend "+name+" asked a question where the protocol allows none. Look at the backend's own log."))
-	}
-	if out.Result.Rest != nil {
-		return mcpwire.Fail(backend.Failure(name, "input_required too large",
-			"Backend "+name+" asked a question that is too large to be passed on. Look at the backend's own log."))
-	}
-	result := out.Result.Bytes
-	st := sealedState{Backend: name, Owner: p.Owner(), Digest: digest(req), Expires: g.deps.Now().Add(g.cfg.StateTTL).Unix()}
-	at, has := jsonscan.Find(result, "requestState")
-	if has {
-		var ok bool
-		if st.Inner, ok = jsonscan.Unquote(at.Value.Of(result)); !ok {
-			return mcpwire.Fail(backend.Failure(name, "bad requestState",
-				"Backend "+name+" asked a question with a requestState that is not a string. Look at the backend's own log."))
-		}
-		st.Has = true
-	}
-	sealed, err := g.seal.seal(st)
-	if err != nil {
-		return mcpwire.Fail(mcpwire.FromFault(err))
-	}
-	var next []byte
-	if has {
-		next = append(next, result[:at.Value.From]...)
-		next = mcpwire.AppendString(next, sealed)
-		next = append(next, result[at.Value.To:]...)
-	} else {
-		next = mcpwire.AppendString(append(next, `{"requestState":`...), sealed)
-		next = append(append(next, ','), result[1:]...) // never empty: resultType is in it
-	}
-	return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: out.Revision, Result: mcpwire.Result{Bytes: next}}
-}
-
-// has tells whether the section's backend declares a capability.
-func (s *section) has(capability string) bool {
-	return mcpwire.Member(s.lists.Info.Capabilities, capability) != nil
-}
-
-// extensions are those that the section's backend advertises, a raw object.
-func (s *section) extensions() []byte {
-	return mcpwire.ObjectMember(s.lists.Info.Capabilities, "extensions")
-}
-
-// extends tells whether the backend advertises an extension whose id ends in name.
-func (s *section) extends(name string) bool {
-	extensions := s.extensions()
-	for e := range jsonscan.Members(extensions) {
-		if id := string(e.Key); id == name || strings.HasSuffix(id, "/"+name) {
-			return true
-		}
-	}
-	return false
 }

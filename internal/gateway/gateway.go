@@ -9,10 +9,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,19 +20,11 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/audit"
 	"drawbridge/internal/backend"
+	"drawbridge/internal/gateway/catalogue"
+	"drawbridge/internal/gateway/park"
+	"drawbridge/internal/gateway/seal"
 	"drawbridge/internal/mcpwire"
 )
-
-// Backend is what the gateway needs of one backend.
-type Backend interface {
-	mcpwire.Handler
-	Name() string
-	Lists(ctx context.Context) (backend.Lists, error)
-	Subscribe(ctx context.Context, caller *mcpwire.Caller, uri string) *mcpwire.Error
-	Unsubscribe(ctx context.Context, caller *mcpwire.Caller, uri string) *mcpwire.Error
-	Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification)
-	Status() backend.Status
-}
 
 // Shelf keeps the last known lists of backends over a restart.
 type Shelf interface {
@@ -56,10 +48,14 @@ type Config struct {
 	PageSize      int           // entries per list page; 0: one page
 	ListTimeout   time.Duration // for reading one backend's lists; default 30 s
 	DegradedGrace time.Duration // how long a dead backend's tools stay listed; default 1 h
+	RenameGrace   time.Duration // how long a call by a former name works; default 24 h
 	StateTTL      time.Duration // life of a sealed requestState; default 1 h
 	Version       string        // of Drawbridge, for serverInfo
 	Calls         int           // at once, of everybody; 0: no bound but the backends'
 	UserCalls     int           // at once, of one user; 0: no bound
+	Think         time.Duration // for a person to answer a question in; default 10 min
+	Parked        int           // calls that wait for a person's answer, of everybody; default 2,000
+	UserParked    int           // the same, of one user; default 100
 }
 
 func (c Config) withDefaults() Config {
@@ -72,6 +68,10 @@ func (c Config) withDefaults() Config {
 	if c.StateTTL <= 0 {
 		c.StateTTL = time.Hour
 	}
+	c.RenameGrace = cmp.Or(c.RenameGrace, 24*time.Hour)
+	c.Think = cmp.Or(c.Think, 10*time.Minute)
+	c.Parked = cmp.Or(c.Parked, 2000)
+	c.UserParked = cmp.Or(c.UserParked, 100)
 	return c
 }
 
@@ -84,35 +84,29 @@ type Deps struct {
 	Now      func() time.Time
 }
 
-// Member is a backend with its place in the gateway.
-type Member struct {
-	Backend  Backend
-	Prefix   string   // of exposed names; "" is none
-	Disabled []string // tools that are not offered, by original name
-	Trusted  bool     // what it says of its own tools is believed: a built-in server, or an operator's word
-	Tiers    []TierRule
-}
-
-// same tells whether a member offers its lists in the same way.
-func (m *Member) same(other *Member) bool {
-	return m.Backend == other.Backend && m.Prefix == other.Prefix && m.Trusted == other.Trusted &&
-		slices.Equal(m.Disabled, other.Disabled) && slices.Equal(m.Tiers, other.Tiers)
-}
+// Backend, Member and TierRule are those of the catalogue.
+type (
+	Backend  = catalogue.Backend
+	Member   = catalogue.Member
+	TierRule = catalogue.TierRule
+)
 
 // Gateway merges backends and routes requests to them.
 type Gateway struct {
 	cfg  Config
 	deps Deps
-	seal *sealer
+	seal *seal.Sealer
+	lot  *park.Lot
 	hub  hub
 	gate gate
 
-	current atomic.Pointer[catalogue]
+	current atomic.Pointer[catalogue.Catalogue]
 
-	mu      sync.Mutex // guards members, parts, readers, generation and closed; held to build a catalogue, never for a call
+	mu      sync.Mutex // guards what follows; held to build a catalogue, never for a call
 	members []Member
-	parts   map[string]*section // by backend name
+	parts   map[string]*catalogue.Section // by backend name
 	readers map[string]*reader
+	former  map[string][]formerPrefix // by backend name
 	gen     uint64
 	closed  bool
 
@@ -126,36 +120,43 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if deps.Log == nil || deps.Shelf == nil || deps.Recorder == nil || deps.Now == nil {
 		return nil, errors.New("gateway: a dependency is missing")
 	}
-	s, err := newSealer(deps.SealKey)
+	s, err := seal.New(deps.SealKey)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg.withDefaults(), deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls}, parts: map[string]*section{}, readers: map[string]*reader{}}
+	cfg = cfg.withDefaults()
+	g := &Gateway{
+		cfg: cfg, deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls},
+		lot:   park.New(deps.Log, park.Config{TTL: cfg.Think, PerUser: cfg.UserParked, Total: cfg.Parked}, deps.Now),
+		parts: map[string]*catalogue.Section{}, readers: map[string]*reader{},
+	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
-	g.current.Store(merge(0, nil))
+	g.current.Store(catalogue.Merge(0, nil))
 	return g, nil
 }
 
 // SetMembers replaces the set of backends, in configuration order. Those that
 // stay keep their lists; new ones start with what the shelf knows of them.
 func (g *Gateway) SetMembers(ctx context.Context, members []Member) {
-	shelved := map[string]*section{}
+	shelved, former := map[string]*catalogue.Section{}, map[string][]formerPrefix{}
 	for rank, m := range members {
-		if lists, ok := g.fromShelf(ctx, m.Backend.Name()); ok {
-			shelved[m.Backend.Name()] = newSection(m, rank, lists)
+		if s, ok := g.fromShelf(ctx, m.Backend.Name()); ok {
+			shelved[m.Backend.Name()] = catalogue.NewSection(m, rank, s.Lists)
+			former[m.Backend.Name()] = g.formerPrefixes(m, s)
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.parts
-	g.members, g.parts = members, map[string]*section{}
+	g.former = former
+	g.members, g.parts = members, map[string]*catalogue.Section{}
 	for rank, m := range members {
 		name := m.Backend.Name()
 		switch was := old[name]; {
-		case was != nil && was.rank == rank && was.member.same(&m):
+		case was != nil && was.Rank == rank && was.Member.Same(&m):
 			g.parts[name] = was
-		case was != nil && was.backend == m.Backend:
-			g.parts[name] = newSection(m, rank, was.lists)
+		case was != nil && was.Backend == m.Backend:
+			g.parts[name] = catalogue.NewSection(m, rank, was.Lists)
 		case shelved[name] != nil:
 			g.parts[name] = shelved[name]
 		}
@@ -169,6 +170,7 @@ func (g *Gateway) Stop() {
 	g.closed = true
 	g.mu.Unlock()
 	g.stop()
+	g.lot.Close()
 	g.work.Wait()
 	g.hub.closeAll()
 }
@@ -177,21 +179,24 @@ func (g *Gateway) Stop() {
 // what differs, and of what a backend said. The caller holds mu.
 func (g *Gateway) publish(said backend.ListSet) {
 	g.gen++
-	sections := make([]*section, 0, len(g.members))
+	sections := make([]*catalogue.Section, 0, len(g.members))
 	for _, m := range g.members {
 		if s := g.parts[m.Backend.Name()]; s != nil {
 			sections = append(sections, s)
 		}
 	}
-	next := merge(g.gen, sections)
-	next.partial = len(sections) < len(g.members)
+	next := catalogue.Merge(g.gen, sections)
+	next.Partial = len(sections) < len(g.members)
 	old := g.current.Load()
-	changed := next.diff(old)
-	changed[tools] = changed[tools] || said.Has(backend.ToolLists)
-	changed[prompts] = changed[prompts] || said.Has(backend.PromptLists)
-	changed[resources] = changed[resources] || said.Has(backend.ResourceLists)
+	now := g.deps.Now()
+	next.Remember(old, now, now.Add(g.cfg.RenameGrace))
+	g.remember(next)
+	changed := next.Diff(old)
+	changed[catalogue.Tools] = changed[catalogue.Tools] || said.Has(backend.ToolLists)
+	changed[catalogue.Prompts] = changed[catalogue.Prompts] || said.Has(backend.PromptLists)
+	changed[catalogue.Resources] = changed[catalogue.Resources] || said.Has(backend.ResourceLists)
 	g.current.Store(next)
-	for _, why := range next.refused {
+	for _, why := range next.Refused {
 		g.deps.Log.Warn("catalogue entry left out", "reason", why)
 	}
 	g.hub.listsChanged(changed)
@@ -199,7 +204,7 @@ func (g *Gateway) publish(said backend.ListSet) {
 }
 
 // Refused says what the catalogue leaves out, and what to set.
-func (g *Gateway) Refused() []string { return g.current.Load().refused }
+func (g *Gateway) Refused() []string { return g.current.Load().Refused }
 
 // Statuses is the state of every backend, in configuration order.
 func (g *Gateway) Statuses() []backend.Status {
@@ -219,7 +224,7 @@ func (g *Gateway) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.No
 	if !mcpwire.IsNotificationMethod(n.Method) && n.Method != mcpwire.MethodSetLevel {
 		return
 	}
-	for _, s := range g.current.Load().view(accessOf(ctx)).sections {
-		s.backend.Tell(ctx, caller, n)
+	for _, s := range g.current.Load().View(accessOf(ctx)).Sections {
+		s.Backend.Tell(ctx, caller, n)
 	}
 }

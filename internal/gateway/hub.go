@@ -6,6 +6,7 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
+	"drawbridge/internal/gateway/catalogue"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -75,15 +76,15 @@ func (w *watch) Subscribe(ctx context.Context, uri string) *mcpwire.Error {
 		return nil
 	}
 	c := w.g.current.Load()
-	s, ok := c.owner(uri)
-	if !ok || !c.view(w.access).shows(s) {
+	s, ok := c.Owner(uri)
+	if !ok || !c.View(w.access).Shows(s) {
 		return notFound(w.caller.Revision, uri)
 	}
-	if err := s.backend.Subscribe(ctx, w.caller, uri); err != nil {
+	if err := s.Backend.Subscribe(ctx, w.caller, uri); err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.uris[uri] = s.backend
+	w.uris[uri] = s.Backend
 	w.mu.Unlock()
 	return nil
 }
@@ -130,23 +131,23 @@ func (w *watch) wants(uri string, b string) bool {
 
 // astray are the subscriptions that another backend now owns: theirs was set up
 // anew, or is there at last.
-func (w *watch) astray(c *catalogue) map[string]Backend {
+func (w *watch) astray(c *catalogue.Catalogue) map[string]Backend {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var moves map[string]Backend
 	for uri, b := range w.uris {
-		if s, ok := c.owner(uri); ok && s.backend != b && w.access.Backend(s.backend.Name()) {
+		if s, ok := c.Owner(uri); ok && s.Backend != b && w.access.Backend(s.Backend.Name()) {
 			if moves == nil {
 				moves = map[string]Backend{}
 			}
-			moves[uri] = s.backend
+			moves[uri] = s.Backend
 		}
 	}
 	return moves
 }
 
 // move makes subscriptions at other backends than before.
-func (w *watch) move(ctx context.Context, c *catalogue) {
+func (w *watch) move(ctx context.Context, c *catalogue.Catalogue) {
 	w.moving.Lock()
 	defer w.moving.Unlock()
 	for uri, b := range w.astray(c) {
@@ -171,7 +172,7 @@ func (w *watch) move(ctx context.Context, c *catalogue) {
 
 // follow moves the subscriptions that a new catalogue has led astray, in the
 // background. The caller holds mu.
-func (g *Gateway) follow(c *catalogue) {
+func (g *Gateway) follow(c *catalogue.Catalogue) {
 	if g.closed {
 		return
 	}
@@ -211,15 +212,15 @@ func (h *hub) closeAll() {
 }
 
 // listsChanged tells every watcher which lists are new.
-func (h *hub) listsChanged(changed [kinds]bool) {
+func (h *hub) listsChanged(changed [catalogue.Kinds]bool) {
 	h.each("", func(w *watch) {
-		if changed[tools] && w.filter.ToolsChanged {
+		if changed[catalogue.Tools] && w.filter.ToolsChanged {
 			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodToolsChanged})
 		}
-		if changed[prompts] && w.filter.PromptsChanged {
+		if changed[catalogue.Prompts] && w.filter.PromptsChanged {
 			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodPromptsChanged})
 		}
-		if (changed[resources] || changed[templates]) && w.filter.ResourcesChanged {
+		if (changed[catalogue.Resources] || changed[catalogue.Templates]) && w.filter.ResourcesChanged {
 			w.sink.Notify(mcpwire.Notification{Revision: w.caller.Revision, Method: mcpwire.MethodResourcesChanged})
 		}
 	})

@@ -2,109 +2,12 @@ package gateway
 
 import (
 	"context"
-	"path"
-	"slices"
 	"sync"
 
 	"drawbridge/internal/account"
-	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/gateway/catalogue"
 	"drawbridge/internal/mcpwire"
 )
-
-// TierRule says what tier the tools of a pattern have, whatever they say of
-// themselves.
-type TierRule struct {
-	Pattern string // of original names, with * and ?
-	Tier    account.Tier
-}
-
-// tierOf is what a tool may do. What a backend says of its own tools counts where it
-// makes a rule stricter; that a tool only reads is believed of built-in servers and
-// of those an operator trusts (security T17). A tool that says nothing changes
-// things: to the specification it is destructive, but then nearly every tool of
-// today's servers would be, and the word would mean nothing.
-func (m *Member) tierOf(original string, hints mcpwire.ToolHints) account.Tier {
-	for _, r := range m.Tiers {
-		if ok, err := path.Match(r.Pattern, original); err == nil && ok {
-			return r.Tier
-		}
-	}
-	switch {
-	case hints.ReadOnly && m.Trusted:
-		return account.TierRead
-	case hints.Declared && !hints.ReadOnly:
-		return account.TierDestroy
-	}
-	return account.TierWrite
-}
-
-// view is what one access shows of a catalogue.
-type view struct {
-	lists    [kinds][]*item
-	sections []*section
-}
-
-// maxViews bounds the views that one catalogue keeps.
-const maxViews = 128
-
-// views are made when they are first asked for and go with their catalogue.
-type views struct {
-	mu    sync.Mutex // guards byKey
-	byKey map[string]*view
-}
-
-// view is the part of the catalogue that an access shows.
-func (c *catalogue) view(a *account.Access) *view {
-	if a.All() {
-		return &c.whole
-	}
-	c.views.mu.Lock()
-	defer c.views.mu.Unlock()
-	if v := c.views.byKey[a.Key()]; v != nil {
-		return v
-	}
-	v := &view{}
-	for _, s := range c.sections {
-		if a.Backend(s.backend.Name()) {
-			v.sections = append(v.sections, s)
-		}
-	}
-	for k := range kinds {
-		for _, it := range c.whole.lists[k] {
-			if it.granted(a, k) {
-				v.lists[k] = append(v.lists[k], it)
-			}
-		}
-	}
-	if len(c.views.byKey) >= maxViews || c.views.byKey == nil {
-		c.views.byKey = map[string]*view{}
-	}
-	c.views.byKey[a.Key()] = v
-	return v
-}
-
-// verdict is what an access says of an item.
-func (it *item) verdict(a *account.Access, k kind) account.Verdict {
-	name, seen := it.section.backend.Name(), false
-	switch k {
-	case tools:
-		return a.Tool(name, it.exposed, it.tier)
-	case prompts:
-		seen = a.Prompt(name, it.exposed)
-	default:
-		seen = a.Backend(name)
-	}
-	if seen {
-		return account.Granted
-	}
-	return account.Hidden
-}
-
-// granted tells whether an access may list and use an item.
-func (it *item) granted(a *account.Access, k kind) bool { return it.verdict(a, k) == account.Granted }
-
-// shows tells whether anything of a section may be seen.
-func (v *view) shows(s *section) bool { return slices.Contains(v.sections, s) }
 
 // accessOf is what the caller of a request may do; nothing, where there is none.
 func accessOf(ctx context.Context) *account.Access {
@@ -114,8 +17,8 @@ func accessOf(ctx context.Context) *account.Access {
 
 // notGranted answers a call of a tool that the caller may see but was not given the
 // right to call, with the way to get it.
-func notGranted(ctx context.Context, req *mcpwire.Request, it *item) mcpwire.Outcome {
-	return toolError(refusal(ctx, req.Target, it.tier))
+func notGranted(ctx context.Context, req *mcpwire.Request, it *catalogue.Item) mcpwire.Outcome {
+	return toolError(refusal(ctx, req.Target, it.Tier))
 }
 
 // refusal says what the caller lacks, and who can give it.
@@ -183,15 +86,15 @@ type Offer struct {
 
 // Offers lists the backends that an access shows, for whoever decides about rights.
 func (g *Gateway) Offers(a *account.Access) []Offer {
-	v := g.current.Load().view(a)
-	offers := make([]Offer, len(v.sections))
-	for i, s := range v.sections {
-		offers[i] = Offer{Backend: s.backend.Name(), Title: s.title()}
-		for _, it := range v.lists[tools] {
-			if it.section != s {
+	v := g.current.Load().View(a)
+	offers := make([]Offer, len(v.Sections))
+	for i, s := range v.Sections {
+		offers[i] = Offer{Backend: s.Backend.Name(), Title: s.Title()}
+		for _, it := range v.Lists[catalogue.Tools] {
+			if it.Section != s {
 				continue
 			}
-			switch it.tier {
+			switch it.Tier {
 			case account.TierRead:
 				offers[i].Read++
 			case account.TierDestroy:
@@ -202,10 +105,4 @@ func (g *Gateway) Offers(a *account.Access) []Offer {
 		}
 	}
 	return offers
-}
-
-// title is what the section's server calls itself, for people.
-func (s *section) title() string {
-	title, _ := jsonscan.Unquote(mcpwire.Member(s.lists.Info.ServerInfo, "title"))
-	return title
 }

@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"drawbridge/internal/backend"
+	"drawbridge/internal/gateway/catalogue"
 )
 
 // A reader reads one backend's lists, one reading at a time. A change that is
@@ -84,36 +84,16 @@ func (g *Gateway) read(b Backend, r *reader) {
 
 // accept puts a backend's lists on the shelf and into the catalogue.
 func (g *Gateway) accept(b Backend, lists backend.Lists, said backend.ListSet) {
-	raw, err := json.Marshal(lists)
-	if err == nil {
-		err = g.deps.Shelf.SaveLists(g.ctx, b.Name(), raw)
-	}
-	if err != nil {
-		g.deps.Log.Warn("lists not saved; the next start waits for this backend", "backend", b.Name(), "error", err)
-	}
+	g.toShelf(b.Name(), lists)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for rank, m := range g.members {
 		if m.Backend == b && !g.closed {
-			g.parts[b.Name()] = newSection(m, rank, lists)
+			g.parts[b.Name()] = catalogue.NewSection(m, rank, lists)
 			g.stopGrace(b.Name())
 			g.publish(said)
 		}
 	}
-}
-
-// fromShelf reads the last known lists of a backend.
-func (g *Gateway) fromShelf(ctx context.Context, name string) (backend.Lists, bool) {
-	var lists backend.Lists
-	raw, err := g.deps.Shelf.LoadLists(ctx, name)
-	if err != nil || raw == nil {
-		return lists, false
-	}
-	if err := json.Unmarshal(raw, &lists); err != nil {
-		g.deps.Log.Warn("saved lists are unreadable and are read again", "backend", name, "error", err)
-		return lists, false
-	}
-	return lists, true
 }
 
 // startGrace drops a backend's entries after the grace period unless its lists
@@ -142,25 +122,4 @@ func (g *Gateway) stopGrace(name string) {
 		r.drop.Stop()
 		r.drop = nil
 	}
-}
-
-// Shortest and longest life that a list may have in a client's cache.
-const (
-	minListTTL = 10 * time.Second
-	maxListTTL = 5 * time.Minute
-	partialTTL = time.Second // of a list that lacks a backend which is still connecting
-)
-
-// ttl is the least of what the backends say of their lists.
-func (c *catalogue) ttl() time.Duration {
-	if c.partial {
-		return partialTTL
-	}
-	ttl := maxListTTL
-	for _, s := range c.sections {
-		if t := s.lists.TTL; t > 0 && t < ttl {
-			ttl = t
-		}
-	}
-	return max(ttl, minListTTL)
 }

@@ -206,44 +206,9 @@ func TestInputRequired_survivesARestart(t *testing.T) {
 	}
 }
 
-// Questions across eras are not bridged in this version: both sides learn so at
-// once, and in so many words.
-func TestQuestions_acrossEras(t *testing.T) {
-	t.Parallel()
-	_, legacy := askers(t)
-	g := gatewaytest.Run(t, legacy)
-	g.WaitTools("h_ask", "e_ask", "s_ask", "p_ask", "i_ask")
-	modern := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R2026, gatewaytest.Able("me"))
-	for _, way := range ways {
-		for _, q := range kindsOfQuestions {
-			a := asks(modern, way.backend, way.via, q.method, q.params)
-			if !strings.Contains(a.Result(), `"answers":[{"error":{"code":-32601,`) {
-				t.Errorf("%s from a legacy backend %s %s: it got %s", q.name, way.backend, way.via, a.Message)
-			}
-		}
-	}
-	if len(modern.Questions()) > 0 {
-		t.Errorf("a modern client got requests: %v", modern.Questions())
-	}
-
-	_, _, config := modernAskers(t)
-	g = gatewaytest.Run(t, config)
-	g.WaitTools("h_input", "p_input")
-	for _, rev := range []string{gatewaytest.R2024, gatewaytest.R0326, gatewaytest.R0618, gatewaytest.R1125} {
-		c := gatewaytest.DialAs(t, g.Base, gatewaytest.Key, rev, gatewaytest.Able("me"))
-		for _, backend := range []string{"h", "p"} {
-			a := c.Call("tools/call", `{"name":"`+backend+`_input","arguments":{"rounds":1}}`)
-			for _, want := range []string{`-32603`, `"backend":"` + backend + `"`, `"reason":"input_required"`, "2026-07-28", rev} {
-				if !strings.Contains(a.Error(), want) {
-					t.Errorf("%s to %s: %s lacks %s", rev, backend, a.Message, want)
-				}
-			}
-		}
-	}
-}
-
 // The error by which 2025-11-25 asks for a URL to be opened does not exist in
-// 2026-07-28; a legacy client gets it as it is.
+// 2026-07-28; a legacy client gets it as it is, and so in substance does a modern
+// one that cannot be sent to URLs.
 func TestQuestions_urlNeeded(t *testing.T) {
 	t.Parallel()
 	const failure = `{"code":-32042,"message":"sign in first","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://example.org/","message":"m"}]}}`

@@ -35,6 +35,16 @@ func DecodeCapabilities(raw []byte) Capabilities {
 	return c
 }
 
+// Askable are the questions that the client may be put: those that it declared
+// and its revision defines.
+func (c *Caller) Askable() Capabilities {
+	can := c.Can
+	can.Elicitation = can.Elicitation && c.Revision >= Rev20250618
+	can.ElicitationURL = can.ElicitationURL && c.Revision >= Rev20251125
+	can.SamplingTools = can.SamplingTools && c.Revision >= Rev20251125
+	return can
+}
+
 // CanAnswer tells whether the client declared that it can answer a question, in a
 // revision that defines it.
 func (c *Caller) CanAnswer(q Question) bool {

@@ -213,6 +213,9 @@ func (r *Request) part(s jsonscan.Span) []byte {
 // ProgressToken is the client's token, raw, or nil.
 func (r *Request) ProgressToken() []byte { return r.part(r.at.progressToken.Value) }
 
+// Inputs is params.inputResponses, raw, or nil.
+func (r *Request) Inputs() []byte { return r.part(r.at.inputs.Value) }
+
 // Arguments is params.arguments, raw, or nil.
 func (r *Request) Arguments() []byte { return r.part(r.at.arguments) }
 
@@ -264,7 +267,7 @@ func (r *Request) AppendParams(dst []byte, e Edit) []byte {
 				w.dst = AppendString(append(w.dst, `"requestState":`...), r.RetryState)
 			}
 		case r.at.inputs.Whole:
-			if !e.DropRetry {
+			if !e.DropRetry && r.Answers == nil {
 				w.member(m.Whole)
 			}
 		case r.at.cursor.Whole:
@@ -279,6 +282,9 @@ func (r *Request) AppendParams(dst []byte, e Edit) []byte {
 	}
 	if !metaDone {
 		w.meta(nil, e)
+	}
+	if !e.DropRetry {
+		w.retry(r)
 	}
 	return append(w.dst, '}')
 }
@@ -312,6 +318,18 @@ func (w *editor) meta(old []byte, e Edit) {
 		return
 	}
 	w.dst = append(w.dst, '}')
+}
+
+// retry writes what a retry carries that its client did not send itself.
+func (w *editor) retry(r *Request) {
+	if r.HasRetryState && r.at.retryState.Value.Empty() {
+		w.comma()
+		w.dst = AppendString(append(w.dst, `"requestState":`...), r.RetryState)
+	}
+	if r.Answers != nil {
+		w.comma()
+		w.dst = append(append(w.dst, `"inputResponses":`...), r.Answers...)
+	}
 }
 
 // memberWithTarget copies a member and, where the target stands in it, writes

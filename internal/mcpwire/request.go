@@ -1,6 +1,9 @@
 package mcpwire
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Request is one call on its way to a backend. Params stay the bytes the client
 // sent; Target and the spans say where the few members stand that a hop may
@@ -19,11 +22,27 @@ type Request struct {
 	RetryState    string
 	HasRetryState bool
 
+	// Answers are inputResponses, a raw object, to be sent in place of the client's:
+	// those that the gateway has got from a legacy client. nil leaves what is there.
+	Answers []byte
+
 	// ParamHeaders are the client's Mcp-Param-* headers as received, for a
 	// 2026-07-28 HTTP backend; nil otherwise.
 	ParamHeaders map[string]string
 
 	at spans
+}
+
+// Keep is a copy of the request that may outlive the bytes it was read from.
+func (r *Request) Keep() *Request {
+	k := *r
+	k.Params = bytes.Clone(r.Params)
+	if r.Caller != nil {
+		c := *r.Caller
+		c.Info, c.Capabilities = bytes.Clone(c.Info), bytes.Clone(c.Capabilities)
+		k.Caller = &c
+	}
+	return &k
 }
 
 // Caller is the client behind a request as the protocol sees it. Who is
@@ -34,7 +53,7 @@ type Caller struct {
 	Capabilities []byte       // client capabilities as declared, raw object, shape of Revision; nil when none
 	Can          Capabilities // the same, decoded
 	LogLevel     string       // least severity wanted; "" is the revision's default
-	Session      string       // legacy session id; "" in 2026-07-28
+	Session      string       // legacy session id; in 2026-07-28 whose calls go together where a backend asks, "" for none
 }
 
 // Capabilities are the questions a client can answer, and its extensions.

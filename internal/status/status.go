@@ -10,6 +10,8 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
+	"drawbridge/internal/fault"
+	"drawbridge/internal/gateway/park"
 	"drawbridge/internal/route"
 )
 
@@ -19,9 +21,17 @@ type Source interface {
 	Refused() []string // catalogue entries that are left out, with what to set
 }
 
+// Lot is the calls that wait for a person's answer: of one user, or everybody's
+// for "".
+type Lot interface {
+	Parked(user string) []park.Info
+	CancelParked(id, user string) bool
+}
+
 // Handler serves the probes and /status.
 type Handler struct {
 	Source  Source
+	Lot     Lot
 	Ready   func(ctx context.Context) error // nil error: the store works and the server is not draining
 	Version string
 }
@@ -34,6 +44,7 @@ func (h *Handler) Routes() []route.Route {
 		{Pattern: "/readyz", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(h.ready)},
 		{Pattern: "/livez", Methods: get, Policy: route.Public, Handler: http.HandlerFunc(h.live)},
 		{Pattern: "/status", Methods: get, Policy: route.Bearer, Handler: http.HandlerFunc(h.status)},
+		{Pattern: "/status/parked/{id}", Methods: []string{http.MethodDelete}, Policy: route.Bearer, Handler: http.HandlerFunc(h.cancel)},
 	}
 }
 
@@ -57,6 +68,7 @@ type report struct {
 	Version  string           `json:"version"`
 	Backends []backend.Status `json:"backends"`
 	Refused  []string         `json:"refused,omitempty"`
+	Parked   []park.Info      `json:"parked"`
 }
 
 // status leaves out what the caller may not see: a backend that is hidden from it
@@ -76,7 +88,29 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	if p.Role == account.RoleAdmin {
 		out.Refused = h.Source.Refused() // its texts name tools of every backend
 	}
+	out.Parked = h.Lot.Parked(whose(p))
+	if out.Parked == nil {
+		out.Parked = []park.Info{}
+	}
 	write(w, http.StatusOK, out)
+}
+
+// whose is the user whose parked calls somebody may see and end; "" is everybody.
+func whose(p account.Principal) string {
+	if p.Role == account.RoleAdmin {
+		return ""
+	}
+	return p.User
+}
+
+// cancel ends a parked call. One of somebody else is in the same words not there.
+func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
+	p, _ := account.PrincipalFrom(r.Context())
+	if !h.Lot.CancelParked(r.PathValue("id"), whose(p)) {
+		write(w, http.StatusNotFound, map[string]string{"error": string(fault.NotFound), "message": "There is no such parked call. GET /status lists those that wait."})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func write(w http.ResponseWriter, code int, v any) {

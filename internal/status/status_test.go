@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/gateway/park"
 	"drawbridge/internal/route"
 	"drawbridge/internal/status"
 )
@@ -60,7 +62,7 @@ var admin = account.Principal{User: "boss", Role: account.RoleAdmin, Access: acc
 // tells of other people's calls is for admins.
 func TestStatus_showsWhatOneMaySee(t *testing.T) {
 	t.Parallel()
-	h := &status.Handler{Source: source(), Version: "v1"}
+	h := &status.Handler{Source: source(), Lot: &lot{}, Version: "v1"}
 	kids := account.Profile{Name: "kids", Title: "Kids", Backends: []string{"memory"}, Allow: []string{"*"}, Tier: account.TierRead}
 	for name, c := range map[string]struct {
 		p       account.Principal
@@ -176,5 +178,71 @@ func TestDashboard_storeDown(t *testing.T) {
 	}
 	if body := serve(t, d.Routes(), "/dashboard", admin).Body.String(); !strings.Contains(body, "memory") || strings.Contains(body, "Nobody has used") {
 		t.Errorf("%s", body)
+	}
+}
+
+// lot holds one parked call of each of two users.
+type lot struct{ gone []string }
+
+func (l *lot) Parked(user string) []park.Info {
+	var list []park.Info
+	for _, i := range []park.Info{{ID: "one", User: "ann", Backend: "mine"}, {ID: "two", User: "bob", Backend: "mine"}} {
+		if (user == "" || i.User == user) && !slices.Contains(l.gone, i.ID) {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func (l *lot) CancelParked(id, user string) bool {
+	for _, i := range l.Parked(user) {
+		if i.ID == id {
+			l.gone = append(l.gone, id)
+			return true
+		}
+	}
+	return false
+}
+
+func TestStatus_parkedCalls(t *testing.T) {
+	t.Parallel()
+	ann := account.Principal{User: "ann", Role: account.RoleMember, Access: account.Everything()}
+	admin := account.Principal{User: "root", Role: account.RoleAdmin, Access: account.Everything()}
+	waiting := &lot{}
+	routes := (&status.Handler{Source: source(), Lot: waiting}).Routes()
+	parked := func(p account.Principal) string {
+		var r struct{ Parked []park.Info }
+		if err := json.Unmarshal(serve(t, routes, "/status", p).Body.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		ids := ""
+		for _, i := range r.Parked {
+			ids += i.ID + " "
+		}
+		return ids
+	}
+	if got := parked(ann); got != "one " {
+		t.Errorf("a user sees %q", got)
+	}
+	if got := parked(admin); got != "one two " {
+		t.Errorf("an admin sees %q", got)
+	}
+	cancel := func(id string, p account.Principal) int {
+		mux := http.NewServeMux()
+		for _, r := range routes {
+			mux.Handle(r.Pattern, r.Handler)
+		}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequestWithContext(account.WithPrincipal(t.Context(), p), http.MethodDelete, "/status/parked/"+id, nil))
+		return w.Code
+	}
+	if a, b := cancel("two", ann), cancel("none", ann); a != http.StatusNotFound || b != a {
+		t.Errorf("another user's call: %d, one that is not there: %d", a, b)
+	}
+	if code := cancel("one", ann); code != http.StatusNoContent {
+		t.Errorf("an own call: %d", code)
+	}
+	if code := cancel("two", admin); code != http.StatusNoContent || parked(admin) != "" {
+		t.Errorf("an admin: %d, left %q", code, parked(admin))
 	}
 }

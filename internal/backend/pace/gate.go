@@ -8,6 +8,7 @@ package pace
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 )
 
@@ -58,6 +59,65 @@ func (g *Gate) Enter(ctx context.Context) error {
 func (g *Gate) Leave() {
 	g.running.Add(-1)
 	<-g.slots
+}
+
+// Turn is one call's place inside a gate. It may step out while a person is asked:
+// who waits for an answer costs the backend nothing. The zero Turn is in no gate.
+type Turn struct {
+	gate *Gate
+
+	mu     sync.Mutex // guards what follows
+	asking int        // open questions
+	out    bool
+}
+
+// Enter waits for a turn, as Gate.Enter does.
+func (t *Turn) Enter(ctx context.Context, g *Gate) error {
+	if err := g.Enter(ctx); err != nil {
+		return err
+	}
+	t.gate = g
+	return nil
+}
+
+// StepOut gives the place away until every StepOut has had its StepIn.
+func (t *Turn) StepOut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asking++
+	if t.asking == 1 && !t.out {
+		t.out = true
+		t.gate.Leave()
+	}
+}
+
+// StepIn waits for a place again, however many wait, unless ctx ends first.
+func (t *Turn) StepIn(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asking--
+	if t.asking > 0 || !t.out {
+		return
+	}
+	select {
+	case t.gate.slots <- struct{}{}:
+		t.gate.running.Add(1)
+		t.out = false
+	case <-ctx.Done():
+	}
+}
+
+// Leave ends the turn.
+func (t *Turn) Leave() {
+	if t.gate == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.out {
+		t.gate.Leave()
+	}
+	t.gate = nil
 }
 
 // Drain waits until no call is inside or ctx ends. Calls that come meanwhile

@@ -16,7 +16,7 @@ var errDiedProbing = errors.New("process ended at server/discover")
 
 // declared is what a shared legacy process is told its client can do; who cannot
 // answer declines (protocol reference 2.6).
-var declared = mcpwire.Capabilities{Elicitation: true, Sampling: true, Roots: true}
+var declared = mcpwire.Capabilities{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, Roots: true}
 
 // handshake learns the era of the process and, of a legacy one, initialises it.
 // It asks first: a legacy server may well answer other requests uninitialised,
@@ -157,16 +157,6 @@ func (p *peer) begin(ctx context.Context, method string, params []byte) (*call, 
 		return nil, p.exit()
 	}
 	return c, nil
-}
-
-// silently sends a request of our own whose answer does not matter.
-func (p *peer) silently(method string, params []byte) {
-	p.mu.Lock()
-	p.lastID++
-	id := p.lastID
-	p.quiet[id] = nil
-	p.mu.Unlock()
-	p.line(mcpwire.AppendRequest(nil, fmt.Append(nil, id), method, params))
 }
 
 // own sends a modern request of our own under an id that is registered.

@@ -1,6 +1,14 @@
 package stdio
 
-import "drawbridge/internal/mcpwire"
+import (
+	"context"
+	"time"
+
+	"drawbridge/internal/mcpwire"
+)
+
+// levelTime is how long a process may take to change its log level.
+const levelTime = 2 * time.Second
 
 // wants tells whether the caller wants to hear a log message.
 func (c *call) wants(params []byte) bool {
@@ -17,8 +25,9 @@ func (c *call) wants(params []byte) bool {
 
 // wantLevel makes a legacy process log what the caller wants. The process is
 // shared, so its level only ever goes down; each call filters for itself. A call
-// that needs a change is not written before it.
-func (p *peer) wantLevel(caller *mcpwire.Caller) {
+// that needs a change waits until the process has taken it: some run requests side
+// by side.
+func (p *peer) wantLevel(ctx context.Context, caller *mcpwire.Caller) {
 	if caller == nil || p.info.Revision.Modern() || !p.logs() {
 		return
 	}
@@ -31,7 +40,17 @@ func (p *peer) wantLevel(caller *mcpwire.Caller) {
 	if !news {
 		return // another was faster
 	}
-	p.silently(mcpwire.MethodSetLevel, append(mcpwire.AppendString([]byte(`{"level":`), level), '}'))
+	ctx, cancel := context.WithTimeout(ctx, levelTime)
+	defer cancel()
+	c, err := p.begin(ctx, mcpwire.MethodSetLevel, append(mcpwire.AppendString([]byte(`{"level":`), level), '}'))
+	if err != nil {
+		return // there is no process; the call finds out
+	}
+	select {
+	case <-c.answer:
+	case <-ctx.Done():
+		p.remove(c.id)
+	}
 	p.mu.Lock()
 	p.level = level
 	p.mu.Unlock()

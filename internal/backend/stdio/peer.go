@@ -84,7 +84,7 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 	if why := p.add(c); why != "" {
 		return backend.Broken(why)
 	}
-	p.wantLevel(req.Caller)
+	p.wantLevel(ctx, req.Caller)
 	if why := p.write(c.id, req); why != "" {
 		p.remove(c.id)
 		return backend.Broken(why)
@@ -197,10 +197,10 @@ func (p *peer) cancelled(id int64) {
 }
 
 // Tell passes a client's notification to the process, or sets its log level.
-func (p *peer) Tell(_ context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
+func (p *peer) Tell(ctx context.Context, caller *mcpwire.Caller, n mcpwire.Notification) {
 	switch {
 	case n.Method == mcpwire.MethodSetLevel:
-		p.wantLevel(caller)
+		p.wantLevel(ctx, caller)
 	case p.info.Revision.Legacy():
 		p.line(mcpwire.AppendRequest(nil, nil, n.Method, n.Params))
 	}

@@ -265,7 +265,7 @@ func TestServe_acrossEras(t *testing.T) {
 	}{
 		{mcpwire.Rev20251125, mcpwire.Rev20260728, `{"traceparent":"00-1"}`,
 			[]string{`"traceparent":"00-1"`, `"io.modelcontextprotocol/protocolVersion":"2026-07-28"`, `"io.modelcontextprotocol/clientInfo":{"name":"client"}`,
-				`"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/logLevel":"info"`}, []string{"progressToken"}},
+				`"io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"sampling":{},"roots":{}}`, `"io.modelcontextprotocol/logLevel":"info"`}, []string{"progressToken"}},
 		{mcpwire.Rev20260728, mcpwire.Rev20251125, meta, []string{`"traceparent":"00-1"`, `"progressToken"`}, []string{"io.modelcontextprotocol"}},
 		{mcpwire.Rev20260728, mcpwire.Rev20260728, meta, []string{`"io.modelcontextprotocol/clientInfo":{"name":"m"}`, `"traceparent":"00-1"`}, []string{`"p"`}},
 	} {

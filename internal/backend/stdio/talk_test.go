@@ -122,7 +122,7 @@ func TestInteractive_declaresWhatTheClientCan(t *testing.T) {
 		t.Errorf("declared in %s", caps)
 	}
 	shared := dial(t, dialer(t, "2025-11-25", ""))
-	if caps := string(shared.Info().Capabilities); !strings.Contains(caps, `"declared":{"elicitation":{},"sampling":{},"roots":{"listChanged":true}}`) {
+	if caps := string(shared.Info().Capabilities); !strings.Contains(caps, `"declared":{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}},"roots":{"listChanged":true}}`) {
 		t.Errorf("declared in %s", caps)
 	}
 }

@@ -13,9 +13,12 @@ import (
 // ask sends a request to the client through out and waits for the answer, which
 // arrives through resolve.
 func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpwire.Answer, error) {
-	if c := s.caller.Load(); c == nil || !c.CanAnswer(q) {
+	c := s.caller.Load()
+	if c == nil || !c.CanAnswer(q) {
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 	}
+	asker := q.Revision
+	q = mcpwire.QuestionFor(c.Revision, q)
 	answer := make(chan mcpwire.Answer, 1)
 	id, ok := s.expect(answer)
 	if !ok {
@@ -29,6 +32,9 @@ func (s *Session) ask(ctx context.Context, out Outlet, q mcpwire.Question) (mcpw
 	for {
 		select {
 		case a := <-answer:
+			if a.Result != nil && asker != c.Revision {
+				a.Result = mcpwire.AnswerFor(asker, q.Method, a.Result)
+			}
 			return a, nil
 		case <-ctx.Done():
 			withdraw(out, id)

@@ -13,6 +13,7 @@ type call struct {
 	caller *mcpwire.Caller
 	out    Outlet
 	token  []byte // the client's progress token; nil: it wants no progress
+	pulse  *pulse // nil without a token
 	over   atomic.Bool
 }
 
@@ -29,8 +30,9 @@ func (c *call) Notify(n mcpwire.Notification) {
 	case n.Method == mcpwire.MethodElicitDone && !knowsElicitDone(c.caller):
 		return
 	}
-	frame := make([]byte, 0, len(n.Params)+len(n.Method)+48)
-	c.out.Push(mcpwire.AppendRequest(frame, nil, n.Method, n.Params))
+	params := c.pulse.note(n)
+	frame := make([]byte, 0, len(params)+len(n.Method)+48)
+	c.out.Push(mcpwire.AppendRequest(frame, nil, n.Method, params))
 }
 
 // knowsElicitDone tells the one revision that has notifications/elicitation/complete.

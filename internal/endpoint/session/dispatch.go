@@ -49,8 +49,12 @@ func (d *Dispatcher) Serve(ctx context.Context, s *Session, req *mcpwire.Request
 		req.Revision = req.Caller.Revision
 	}
 	c.caller = req.Caller
+	if c.token != nil {
+		c.pulse = newPulse(c, d.cfg.KeepAlive)
+	}
 	o = d.guarded(ctx, s, req, c)
 	c.over.Store(true)
+	c.pulse.stop()
 	if cause := context.Cause(ctx); errors.Is(cause, errCancelled) {
 		o.Close()
 		return cancelled()
@@ -90,8 +94,7 @@ func (d *Dispatcher) fit(req *mcpwire.Request, o *mcpwire.Outcome) {
 	switch {
 	case o.Kind == mcpwire.InputRequired && req.Caller.Revision.Legacy():
 		o.Close()
-		*o = mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal,
-			"The backend asks a question in the way of revision 2026-07-28, which cannot yet be put to a %s client. Call it from a client of revision 2026-07-28.", req.Caller.Revision))
+		*o = mcpwire.Fail(mcpwire.FromFault(errors.New("a question of 2026-07-28 came as far as a legacy client")))
 	case o.Kind != mcpwire.Complete && o.Kind != mcpwire.InputRequired && o.Err == nil:
 		o.Close()
 		*o = mcpwire.Fail(mcpwire.FromFault(errors.New("a request ended without outcome")))

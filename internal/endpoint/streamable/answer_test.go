@@ -257,7 +257,7 @@ func TestAnswer_inputRequired(t *testing.T) {
 	w := d.do("POST", call(`"name":"asks",`+modernMeta), "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "asks")
 	check(t, w, 200, []string{asks}, "")
 	id := d.initialize("2025-11-25")
-	check(t, d.do("POST", call(`"name":"asks"`), "Mcp-Session-Id", id), 200, []string{"-32603", "cannot yet be put"}, "sealed")
+	check(t, d.do("POST", call(`"name":"asks"`), "Mcp-Session-Id", id), 200, []string{"-32603"}, "sealed")
 }
 
 func TestAnswer_panicIsOneFailedCall(t *testing.T) {

@@ -32,7 +32,7 @@ func TestDisconnect(t *testing.T) {
 		ended := make(chan error, 1)
 		d.hub.On("slow", func(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 			sink.Notify(progress("1", 1))
-			o := waitFor(time.Minute)(ctx, req, sink)
+			o := waitFor(10 * time.Second)(ctx, req, sink)
 			sink.Notify(progress("1", 2))
 			ended <- ctx.Err()
 			return o
@@ -53,7 +53,7 @@ func TestDisconnect(t *testing.T) {
 		_, eventID := l.event(t)
 		l.cancel()
 		synctest.Wait()
-		if err := <-ended; err != nil || time.Since(start) != time.Minute {
+		if err := <-ended; err != nil || time.Since(start) != 10*time.Second {
 			t.Errorf("legacy: %v after %v", err, time.Since(start))
 		}
 		<-l.done

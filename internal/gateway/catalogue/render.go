@@ -1,4 +1,4 @@
-package gateway
+package catalogue
 
 import (
 	"encoding/base64"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
@@ -18,7 +19,7 @@ const maxRendered = 32 << 20
 type rendering struct {
 	all    bool
 	access string // where not all
-	kind   kind
+	kind   Kind
 	modern bool
 	offset int
 }
@@ -48,12 +49,12 @@ func (r *renderCache) get(key rendering, render func() []byte) []byte {
 	return b
 }
 
-var listMembers = [kinds]string{"tools", "prompts", "resources", "resourceTemplates"}
+var listMembers = [Kinds]string{"tools", "prompts", "resources", "resourceTemplates"}
 
-// list returns a page of what an access shows of a list, as an encoded result.
+// List returns a page of what an access shows of a list, as an encoded result.
 // pageSize 0 is one page.
-func (c *catalogue) list(a *account.Access, k kind, modern bool, cursor string, pageSize int) ([]byte, *mcpwire.Error) {
-	items := c.view(a).lists[k]
+func (c *Catalogue) List(a *account.Access, k Kind, modern bool, cursor string, pageSize int) ([]byte, *mcpwire.Error) {
+	items := c.View(a).Lists[k]
 	offset := 0
 	if cursor != "" {
 		var ok bool
@@ -68,7 +69,7 @@ func (c *catalogue) list(a *account.Access, k kind, modern bool, cursor string, 
 	return c.cache.get(key, func() []byte { return c.render(key, items[offset:], pageSize) }), nil
 }
 
-func (c *catalogue) render(key rendering, items []*item, pageSize int) []byte {
+func (c *Catalogue) render(key rendering, items []*Item, pageSize int) []byte {
 	next := ""
 	if pageSize > 0 && len(items) > pageSize {
 		items = items[:pageSize]
@@ -121,4 +122,25 @@ func decodeCursor(cursor string, generation uint64) (int, bool) {
 	}
 	n, err := strconv.Atoi(off)
 	return n, err == nil && n >= 0 && cursor == encodeCursor(generation, n)
+}
+
+// Shortest and longest life that a list may have in a client's cache.
+const (
+	minListTTL = 10 * time.Second
+	maxListTTL = 5 * time.Minute
+	partialTTL = time.Second // of a list that lacks a backend which is still connecting
+)
+
+// ttl is the least of what the backends say of their lists.
+func (c *Catalogue) ttl() time.Duration {
+	if c.Partial {
+		return partialTTL
+	}
+	ttl := maxListTTL
+	for _, s := range c.Sections {
+		if t := s.Lists.TTL; t > 0 && t < ttl {
+			ttl = t
+		}
+	}
+	return max(ttl, minListTTL)
 }

@@ -1,4 +1,4 @@
-package gateway
+package catalogue
 
 import (
 	"crypto/sha256"

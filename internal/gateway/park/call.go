@@ -1,0 +1,373 @@
+package park
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"drawbridge/internal/backend"
+	"drawbridge/internal/mcpwire"
+)
+
+const (
+	// gather is how long the first question waits for others that were put with it,
+	// so that a person is asked once.
+	gather = 10 * time.Millisecond
+	// lastWord is how long a backend may take to end a call by itself whose question
+	// was declined for lack of an answer, before the call is cancelled.
+	lastWord = 2 * time.Second
+
+	maxHeard      = 64       // notifications kept of a parked call
+	maxHeardBytes = 16 << 10 // of their params
+)
+
+// call is one call at its backend. It is the sink of the backend's call.
+type call struct {
+	lot   *Lot
+	req   *mcpwire.Request
+	end   context.CancelCauseFunc // of the backend's call
+	ended chan struct{}           // closed when the backend's call has ended
+
+	mu     sync.Mutex  // guards what follows
+	info   Info        // its times are the lot's to set
+	at     *visit      // the client's request that waits for the call; nil while parked
+	open   []*question // put by the backend and not answered
+	serial int         // of the questions
+	round  int         // of the tickets given out
+	heard  []mcpwire.Notification
+	size   int // of heard
+	timer  *time.Timer
+	over   bool // out is set, and nobody has taken it
+	out    mcpwire.Outcome
+	gone   bool // released: what the backend still says is for nobody
+}
+
+// question is one that the backend waits for.
+type question struct {
+	mcpwire.Asked
+	asker  mcpwire.Revision    // what the backend speaks
+	answer chan mcpwire.Answer // holds one
+	shown  bool                // the client has it
+}
+
+// visit is a client's request that waits for a call.
+type visit struct {
+	sink  mcpwire.Sink
+	token []byte // its progress token; nil for none
+	wake  chan struct{}
+}
+
+func newVisit(sink mcpwire.Sink, token []byte) *visit {
+	return &visit{sink: sink, token: bytes.Clone(token), wake: make(chan struct{}, 1)}
+}
+
+// signal wakes who waits for the call. The caller holds mu.
+func (p *call) signal() {
+	if p.at == nil {
+		return
+	}
+	select {
+	case p.at.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait stays with the call until it ends or asks.
+func (p *call) wait(ctx context.Context, v *visit) (mcpwire.Outcome, []mcpwire.Asked, Ticket) {
+	var together <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done(): // the end of a request's stream is how this revision cancels
+			return p.abandon(ctx), nil, Ticket{}
+		case <-v.wake:
+			if out, ok := p.take(ctx); ok {
+				return out, nil, Ticket{}
+			}
+			if together == nil {
+				together = time.After(gather)
+			}
+		case <-together:
+			together = nil
+			if out, ok := p.take(ctx); ok {
+				return out, nil, Ticket{}
+			}
+			if asked, t, ok := p.parked(); ok {
+				return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: mcpwire.LatestModern}, asked, t
+			}
+		}
+	}
+}
+
+// take is the call's outcome, if it has ended. A result that is still streaming
+// ends with its client's request.
+func (p *call) take(ctx context.Context) (mcpwire.Outcome, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		return mcpwire.Outcome{}, false
+	}
+	p.over, p.at, p.gone = false, nil, true
+	out := p.out
+	if out.Result.Rest == nil {
+		p.end(nil)
+		return out, true
+	}
+	detach := context.AfterFunc(ctx, func() { p.end(context.Cause(ctx)) })
+	out.Result.Rest = &rest{RestReader: out.Result.Rest, end: func() { detach(); p.end(nil) }}
+	return out, true
+}
+
+// rest is a streamed result that ends its call when it is closed.
+type rest struct {
+	mcpwire.RestReader
+	end func()
+}
+
+func (r *rest) Close() error {
+	defer r.end()
+	return r.RestReader.Close()
+}
+
+// abandon cancels a call whose client has gone.
+func (p *call) abandon(ctx context.Context) mcpwire.Outcome {
+	p.mu.Lock()
+	p.at, p.gone = nil, true
+	if p.over {
+		p.out.Close()
+		p.over = false
+	}
+	p.mu.Unlock()
+	p.end(context.Cause(ctx))
+	<-p.ended // as for a call that is not parked: its end belongs to its request
+	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The call was cancelled by its client."))
+}
+
+// parked lets the client's request end with the questions that are open. ok is
+// false where none is, or where no more calls may be parked; then the backend is
+// told that nobody answers, and goes on.
+func (p *call) parked() (asked []mcpwire.Asked, t Ticket, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.open) == 0 {
+		return nil, t, false // it was taken back
+	}
+	if !p.lot.park(p) {
+		p.lot.log.Warn("question declined: as many calls are parked as may be (limits.parked, limits.parked_per_user)", "backend", p.info.Backend)
+		p.decline()
+		return nil, t, false
+	}
+	p.at = nil
+	p.round++
+	for _, q := range p.open {
+		q.shown = true
+	}
+	round := p.round
+	p.timer = time.AfterFunc(p.lot.cfg.TTL, func() { p.release("expired", round) })
+	return p.shown(), Ticket{ID: p.info.ID, Round: round}, true
+}
+
+// shown are the questions that the client has. The caller holds mu.
+func (p *call) shown() []mcpwire.Asked {
+	var list []mcpwire.Asked
+	for _, q := range p.open {
+		if q.shown {
+			list = append(list, q.Asked)
+		}
+	}
+	return list
+}
+
+// decline answers the open questions for nobody. The caller holds mu.
+func (p *call) decline() {
+	for _, q := range p.open {
+		q.answer <- backend.Decline(q.Method)
+	}
+	p.open = nil
+}
+
+// enter makes v the request that waits, if it brings every answer. Else it tells
+// which questions are open, or what is wrong.
+func (p *call) enter(round int, inputs []byte, v *visit) (missing []mcpwire.Asked, _ *mcpwire.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.gone:
+		return nil, ErrGone
+	case p.at != nil || round != p.round:
+		return nil, ErrAnswered
+	}
+	for _, q := range p.open {
+		if !q.shown {
+			continue
+		}
+		answer := mcpwire.Member(inputs, q.Key)
+		if answer == nil {
+			return p.shown(), nil
+		}
+		if why := mcpwire.CheckAnswer(q.Method, answer); why != "" {
+			return nil, mcpwire.Errorf(mcpwire.CodeInvalidParams, "The answer to %q does not fit its question: %s. Correct it and send the same retry again.", q.Key, why)
+		}
+	}
+	p.timer.Stop()
+	p.lot.answered(p)
+	p.at = v
+	p.deliver(inputs)
+	for _, n := range p.heard {
+		p.tell(n)
+	}
+	p.heard, p.size = nil, 0
+	if p.over || len(p.open) > 0 {
+		p.signal()
+	}
+	return nil, nil
+}
+
+// deliver answers the questions that the client had; others came since and are
+// put next. The caller holds mu.
+func (p *call) deliver(inputs []byte) {
+	var left []*question
+	for _, q := range p.open {
+		if !q.shown {
+			left = append(left, q)
+			continue
+		}
+		answer := bytes.Clone(mcpwire.Member(inputs, q.Key))
+		q.answer <- mcpwire.Answer{Result: mcpwire.AnswerFor(q.asker, q.Method, answer)}
+	}
+	p.open = left
+}
+
+// release ends a parked call: its questions are declined, and then it has a moment
+// to end by itself. ok is false where it is not parked, or not in this round any
+// more; 0 is any.
+func (p *call) release(why string, round int) (ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at != nil || p.gone || p.timer == nil || round != 0 && round != p.round {
+		return false
+	}
+	p.gone = true
+	p.timer.Stop()
+	p.lot.leave(p)
+	p.lot.log.Info("parked call released", "backend", p.info.Backend, "method", p.info.Method, "reason", why)
+	p.heard = nil
+	if p.over {
+		p.out.Close()
+		p.over = false
+		p.end(nil)
+		return true
+	}
+	p.decline()
+	if p.lot.isClosed() {
+		p.end(errStopped)
+		return true
+	}
+	p.timer = time.AfterFunc(lastWord, func() { p.end(errReleased) })
+	return true
+}
+
+func (l *Lot) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// finish takes the outcome of the backend's call.
+func (p *call) finish(out mcpwire.Outcome) {
+	defer close(p.ended)
+	p.lot.forget(p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		out.Close()
+		p.end(nil)
+		return
+	}
+	p.out, p.over = out, true
+	p.signal()
+}
+
+// Notify passes on what the backend says, or keeps it while nobody waits.
+func (p *call) Notify(n mcpwire.Notification) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.gone:
+	case p.at != nil:
+		p.tell(n)
+	default:
+		p.keep(n)
+	}
+}
+
+// tell gives a notification to the request that waits. The caller holds mu, so that
+// the request does not end meanwhile.
+func (p *call) tell(n mcpwire.Notification) {
+	if n.Method == mcpwire.MethodProgress {
+		if p.at.token == nil {
+			return
+		}
+		n.Params = mcpwire.ReplaceProgressToken(n.Params, p.at.token)
+	}
+	p.at.sink.Notify(n)
+}
+
+// keep remembers a notification; the oldest go first. The caller holds mu.
+func (p *call) keep(n mcpwire.Notification) {
+	n.Params = bytes.Clone(n.Params)
+	p.heard = append(p.heard, n)
+	p.size += len(n.Params)
+	for len(p.heard) > maxHeard || p.size > maxHeardBytes {
+		p.size -= len(p.heard[0].Params)
+		p.heard = p.heard[1:]
+	}
+}
+
+// Ask holds the call until a retry brings the answer.
+func (p *call) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
+	if !mcpwire.MayAsk(p.req.Method) || !p.req.Caller.CanAnswer(q) {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
+	mine, ok := p.put(q)
+	if !ok {
+		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
+	}
+	select {
+	case a := <-mine.answer:
+		return a, nil
+	case <-ctx.Done():
+		p.takeBack(mine)
+		return mcpwire.Answer{}, context.Cause(ctx)
+	}
+}
+
+// put opens a question. One that comes while the call is parked already waits for
+// the next round.
+func (p *call) put(q mcpwire.Question) (*question, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil, false
+	}
+	p.serial++
+	mine := &question{
+		Asked: mcpwire.Asked{Key: "question-" + strconv.Itoa(p.serial), Question: mcpwire.QuestionFor(mcpwire.LatestModern, q)},
+		asker: q.Revision, answer: make(chan mcpwire.Answer, 1),
+	}
+	p.open = append(p.open, mine)
+	p.signal()
+	return mine, true
+}
+
+func (p *call) takeBack(mine *question) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, q := range p.open {
+		if q == mine {
+			p.open = append(p.open[:i:i], p.open[i+1:]...)
+			return
+		}
+	}
+}
