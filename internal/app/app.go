@@ -126,7 +126,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Version: a.opts.Version, Calls: a.cfg.Limits.Concurrency, UserCalls: a.cfg.Limits.UserConcurrency,
 		Think: a.cfg.Limits.ParkTTL, Parked: a.cfg.Limits.Parked, UserParked: a.cfg.Limits.ParkedPerUser,
 	}, gateway.Deps{
-		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"),
+		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"), TaskKey: secret.Derive(installation, "task ids"),
 		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
 	})
 	if err != nil {

@@ -164,7 +164,7 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 	}, dial, a.gateway)
 	return &running{name: b.Name, settings: b, backend: sup,
 		member: gateway.Member{Backend: sup, Prefix: b.ToolPrefix(), Disabled: b.DisabledTools,
-			Trusted: b.TrustAnnotations, Tiers: tiers(b)}}, nil
+			Trusted: b.TrustAnnotations, Tiers: tiers(b), Tasks: cfg.LegacyTasks}}, nil
 }
 
 // askTime is how long a call waits for a person. A parked one is given up by the lot

@@ -81,6 +81,8 @@ var Rules = []Rule{
 
 	{Path: "internal/gateway", Layer: 4, Peers: []string{"internal/gateway/*"},
 		Why: "the gateway uses its own parts"},
+	{Path: "internal/gateway/catalogue", Layer: 4, Peers: []string{"internal/gateway/task"},
+		Why: "which tools run as tasks is part of what is offered"},
 	{Path: "internal/gateway/*", Layer: 4},
 	{Path: "internal/servers/*", Layer: 4, Only: serverImports, Why: serverReason},
 

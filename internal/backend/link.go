@@ -74,10 +74,15 @@ func (l *link) run(ctx context.Context) {
 	l.end()
 }
 
+// anything is declared by the session that reads the lists: some servers offer tools
+// only to clients that can answer what the tools ask. What is asked of this session
+// outside of a call is declined.
+var anything = mcpwire.Capabilities{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, Roots: true}
+
 // dial makes one attempt to connect and tells those who wait for it.
 func (l *link) dial(ctx context.Context) (*session, error) {
 	l.begin()
-	s, err := l.b.open(ctx, account.Gateway(), mcpwire.Capabilities{})
+	s, err := l.b.open(ctx, account.Gateway(), anything)
 	if err != nil {
 		l.failed(ctx, err)
 		return nil, err

@@ -41,3 +41,14 @@ func Decline(method string) mcpwire.Answer {
 	}
 	return mcpwire.Answer{Err: &mcpwire.Error{Code: -1, Message: "User rejected sampling request"}}
 }
+
+// MayAsk tells the methods during which a backend may ask or log. A look at a task
+// causes nothing: the task's questions come with the request for its result
+// (2025-11-25, basic/utilities/tasks, "Input Required Status").
+func MayAsk(method string) bool {
+	switch method {
+	case "tasks/get", "tasks/list", "tasks/cancel":
+		return false
+	}
+	return true
+}

@@ -68,6 +68,11 @@ type Config struct {
 	// Without it, limits count all who come through a proxy as one.
 	TrustedProxies []netip.Prefix `json:"trusted_proxies" env:"DRAWBRIDGE_TRUSTED_PROXIES"`
 
+	// LegacyTasks offers the experimental tasks of revision 2025-11-25 to clients of
+	// that revision, where a backend has them. Without it the gateway itself waits for
+	// the result of a tool that only runs as a task.
+	LegacyTasks bool `json:"legacy_tasks" env:"DRAWBRIDGE_LEGACY_TASKS" default:"false"`
+
 	// Egress says what may be fetched from URLs that came from outside.
 	Egress Egress `json:"egress"`
 

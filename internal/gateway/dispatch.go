@@ -8,6 +8,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/gateway/catalogue"
 	"drawbridge/internal/gateway/seal"
+	"drawbridge/internal/gateway/task"
 	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
 )
@@ -32,6 +33,8 @@ func (g *Gateway) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 		return g.readResource(ctx, req, sink)
 	case mcpwire.MethodComplete:
 		return g.complete(ctx, req, sink)
+	case task.MethodGet, task.MethodResult, task.MethodUpdate, task.MethodCancel, task.MethodList:
+		return g.taskRequest(ctx, req, sink)
 	}
 	return g.extension(ctx, req, sink)
 }
@@ -62,7 +65,12 @@ func (g *Gateway) callNamed(ctx context.Context, k catalogue.Kind, req *mcpwire.
 		req.ParamHeaders = mcpheader.Of(it.Headers, req.Arguments())
 	}
 	req.Target = it.Original
-	out := g.forward(ctx, it.Section, req, sink, it.Tier == account.TierDestroy)
+	var out mcpwire.Outcome
+	if it.Section.Tasks && k == catalogue.Tools {
+		out = g.callTasked(ctx, it, req, sink)
+	} else {
+		out = g.forward(ctx, it.Section, req, sink, job{destructive: it.Tier == account.TierDestroy})
+	}
 	out.FreeOutput = it.Free
 	return out
 }
@@ -107,14 +115,14 @@ func (g *Gateway) readResource(ctx context.Context, req *mcpwire.Request, sink m
 	v := c.View(accessOf(ctx))
 	// One whose owner is hidden goes the way of one that nobody has (security T13).
 	if s, ok := c.Owner(req.Target); ok && v.Shows(s) {
-		return g.forward(ctx, s, req, sink, false)
+		return g.forward(ctx, s, req, sink, job{})
 	}
 	var first mcpwire.Outcome
 	for _, s := range v.Sections {
 		if !s.Has("resources") {
 			continue
 		}
-		next := g.forward(ctx, s, req, sink, false)
+		next := g.forward(ctx, s, req, sink, job{})
 		if next.Kind != mcpwire.Failed {
 			return next
 		}
@@ -150,13 +158,13 @@ func (g *Gateway) complete(ctx context.Context, req *mcpwire.Request, sink mcpwi
 			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown prompt: %s. List them again; the set may have changed.", req.Target))
 		}
 		req.Target = it.Original
-		return g.forward(ctx, it.Section, req, sink, false)
+		return g.forward(ctx, it.Section, req, sink, job{})
 	}
 	if it, ok := c.ByName[catalogue.Templates][req.Target]; ok && v.Shows(it.Section) {
-		return g.forward(ctx, it.Section, req, sink, false)
+		return g.forward(ctx, it.Section, req, sink, job{})
 	}
 	if s, ok := c.Owner(req.Target); ok && v.Shows(s) {
-		return g.forward(ctx, s, req, sink, false)
+		return g.forward(ctx, s, req, sink, job{})
 	}
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "Unknown resource template: %s. List the templates again; the set may have changed.", req.Target))
 }
@@ -188,7 +196,7 @@ func (g *Gateway) extension(ctx context.Context, req *mcpwire.Request, sink mcpw
 		g.deny(ctx, name, req)
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidRequest, "%s", refusal(ctx, req.Method, account.TierWrite)))
 	}
-	return g.forward(ctx, owner, req, sink, false)
+	return g.forward(ctx, owner, req, sink, job{})
 }
 
 func noMethod(method string) *mcpwire.Error {
@@ -198,9 +206,16 @@ func noMethod(method string) *mcpwire.Error {
 // errNobody is a mistake of ours: an endpoint let a request through that nobody made.
 var errNobody = errors.New("the request has no principal")
 
+// job is how a request is handed to its owner.
+type job struct {
+	destructive bool
+	// run takes the place of the backend's Serve, nil for that.
+	run func(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome
+}
+
 // forward hands a request to its owner and brings the outcome into a form the
 // client's era can take.
-func (g *Gateway) forward(ctx context.Context, s *catalogue.Section, req *mcpwire.Request, sink mcpwire.Sink, destructive bool) mcpwire.Outcome {
+func (g *Gateway) forward(ctx context.Context, s *catalogue.Section, req *mcpwire.Request, sink mcpwire.Sink, how job) mcpwire.Outcome {
 	p, ok := account.PrincipalFrom(ctx)
 	if !ok {
 		return mcpwire.Fail(mcpwire.FromFault(errNobody))
@@ -215,7 +230,9 @@ func (g *Gateway) forward(ctx context.Context, s *catalogue.Section, req *mcpwir
 		}
 		req.RetryState, req.HasRetryState = st.Inner, st.Has
 	}
-	if full := g.gate.enter(p.User); full != "" {
+	// A retry goes on with a call that was let in already; refused, it would be left
+	// behind with its question answered to nobody.
+	if full := g.gate.enter(p.User, st.Park != ""); full != "" {
 		g.deny(ctx, name, req)
 		if req.Method == mcpwire.MethodToolsCall {
 			return toolError(full)
@@ -223,11 +240,11 @@ func (g *Gateway) forward(ctx context.Context, s *catalogue.Section, req *mcpwir
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "%s", full))
 	}
 	defer g.gate.leave(p.User)
-	note, err := g.begin(ctx, p, name, req, destructive)
+	note, err := g.begin(ctx, p, name, req, how.destructive)
 	if err != nil {
 		return mcpwire.Fail(err)
 	}
-	out := g.converse(ctx, s, req, sink, st)
+	out := g.converse(ctx, s, req, sink, how, st)
 	note.end(ctx, &out)
 	return out
 }

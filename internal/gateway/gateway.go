@@ -23,6 +23,7 @@ import (
 	"drawbridge/internal/gateway/catalogue"
 	"drawbridge/internal/gateway/park"
 	"drawbridge/internal/gateway/seal"
+	"drawbridge/internal/gateway/task"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -79,6 +80,7 @@ func (c Config) withDefaults() Config {
 type Deps struct {
 	Log      *slog.Logger
 	SealKey  []byte // 32 bytes, for requestState
+	TaskKey  []byte // 32 bytes, for task ids
 	Shelf    Shelf
 	Recorder Recorder
 	Now      func() time.Time
@@ -97,6 +99,10 @@ type Gateway struct {
 	deps Deps
 	seal *seal.Sealer
 	lot  *park.Lot
+
+	taskIDs *task.Ids
+	tasks   *task.Runner
+
 	hub  hub
 	gate gate
 
@@ -124,8 +130,17 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	ids, err := task.NewIds(deps.TaskKey)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := task.NewRunner(deps.Log)
+	if err != nil {
+		return nil, err
+	}
 	cfg = cfg.withDefaults()
 	g := &Gateway{
+		taskIDs: ids, tasks: runner,
 		cfg: cfg, deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls},
 		lot:   park.New(deps.Log, park.Config{TTL: cfg.Think, PerUser: cfg.UserParked, Total: cfg.Parked}, deps.Now),
 		parts: map[string]*catalogue.Section{}, readers: map[string]*reader{},

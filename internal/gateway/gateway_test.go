@@ -169,7 +169,7 @@ func newGateway(t *testing.T, cfg gateway.Config, shelf gateway.Shelf, members .
 func newAudited(t *testing.T, r gateway.Recorder, cfg gateway.Config, shelf gateway.Shelf, members ...gateway.Member) *gateway.Gateway {
 	t.Helper()
 	g, err := gateway.New(cfg, gateway.Deps{
-		Log: slog.New(slog.DiscardHandler), SealKey: make([]byte, 32), Shelf: shelf, Recorder: r, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), SealKey: make([]byte, 32), TaskKey: make([]byte, 32), Shelf: shelf, Recorder: r, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

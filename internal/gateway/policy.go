@@ -50,11 +50,13 @@ type gate struct {
 	byUser map[string]int
 }
 
-// enter counts a call of a user, or says why it must wait for others to end.
-func (g *gate) enter(user string) (full string) {
+// enter counts a call of a user, or says why it must wait for others to end; one
+// that was in before need not.
+func (g *gate) enter(user string, before bool) (full string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
+	case before:
 	case g.all > 0 && g.total >= g.all:
 		return "This server runs as many calls as it may (limits.concurrency). Try again when some of them have ended."
 	case g.each > 0 && g.byUser[user] >= g.each:

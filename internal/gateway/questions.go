@@ -19,33 +19,36 @@ import (
 //
 // Of the four pairs of eras, two are elsewhere: a legacy client is asked by a
 // legacy backend through sink, and of two modern ones the question is the outcome.
-func (g *Gateway) converse(ctx context.Context, s *catalogue.Section, req *mcpwire.Request, sink mcpwire.Sink, st seal.State) mcpwire.Outcome {
+func (g *Gateway) converse(ctx context.Context, s *catalogue.Section, req *mcpwire.Request, sink mcpwire.Sink, how job, st seal.State) mcpwire.Outcome {
 	p, _ := account.PrincipalFrom(ctx)
-	name := s.Backend.Name()
+	name, run := s.Backend.Name(), how.run
+	if run == nil {
+		run = s.Backend.Serve
+	}
 	switch {
 	case st.Park != "":
-		out, asked, t := g.lot.Resume(ctx, park.Ticket{ID: st.Park, Round: st.Round}, req.Inputs(), req.ProgressToken(), sink)
+		out, asked, t := g.lot.Resume(ctx, park.Ticket{ID: st.Park, Round: st.Round}, req, sink)
 		return g.parked(p, name, req, out, asked, t)
 	case st.Again:
-		if out, refused := declined(req, st.Keys); refused {
+		if out, open := g.visited(req, st); open {
 			return out
 		}
 	}
 	if req.Caller.Revision.Legacy() {
-		out := s.Backend.Serve(ctx, req, sink)
+		out := run(ctx, req, sink)
 		if out.Kind != mcpwire.InputRequired {
 			return out
 		}
 		return fulfil.Fulfiller{Backend: name, Handler: s.Backend, Think: g.cfg.Think}.Serve(ctx, req, sink, out)
 	}
 	if s.Lists.Info.Revision.Modern() || !mcpwire.MayAsk(req.Method) || req.Caller.Askable().None() {
-		return g.asked(p, name, req, s.Backend.Serve(ctx, req, sink))
+		return g.asked(p, name, req, run(ctx, req, sink))
 	}
 	kept := req.Keep()
-	kept.Caller.Session = p.Owner()
+	kept.Caller.Session = p.Credential
 	out, asked, t := g.lot.Serve(ctx, park.Call{
 		Info:    park.Info{Backend: name, User: p.User, Method: req.Method, Target: req.Target},
-		Request: kept, Run: s.Backend.Serve,
+		Request: kept, Run: run,
 	}, sink)
 	return g.parked(p, name, req, out, asked, t)
 }
@@ -149,29 +152,34 @@ func (g *Gateway) urlNeeded(p account.Principal, name string, req *mcpwire.Reque
 		}
 		key := "url-" + strconv.Itoa(len(asked)+1)
 		asked = append(asked, mcpwire.Asked{Key: key, Question: mcpwire.QuestionFor(mcpwire.LatestModern, q)})
-		st.Keys = append(st.Keys, key)
 	}
 	if asked == nil {
 		return out
 	}
+	st.Asked = asked
 	return g.sealed(st, asked)
 }
 
-// declined is the outcome of a retry whose person did not go where the backend
-// wanted.
-func declined(req *mcpwire.Request, keys []string) (mcpwire.Outcome, bool) {
-	for _, key := range keys {
-		answer := mcpwire.Member(req.Inputs(), key)
+// visited tells what keeps the retry of such a call from running, if anything does:
+// a question without an answer is put again, and where a person did not agree to go
+// there is nothing to run.
+func (g *Gateway) visited(req *mcpwire.Request, st seal.State) (out mcpwire.Outcome, open bool) {
+	for _, q := range st.Asked {
+		answer := mcpwire.Member(req.Inputs(), q.Key)
+		if answer == nil {
+			return g.sealed(st, st.Asked), true
+		}
 		if why := mcpwire.CheckAnswer(mcpwire.MethodElicit, answer); why != "" {
-			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "The answer to %q does not fit its question: %s. Answer it and send the same retry again.", key, why)), true
+			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "The answer to %q does not fit its question: %s. Correct it and send the same retry again.", q.Key, why)), true
 		}
 		if action, _ := mcpwire.TextMember(answer, "action"); action == "accept" {
 			continue
 		}
+		const text = "Not run: the person did not agree to open the page that this needs. Ask them, and call again."
 		if req.Method != mcpwire.MethodToolsCall {
-			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidRequest, "Not run: the person did not agree to open the page that this needs. Ask them, and call again.")), true
+			return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidRequest, text)), true
 		}
-		return toolError("Not run: the person did not agree to open the page that this needs. Ask them, and call again."), true
+		return toolError(text), true
 	}
 	return mcpwire.Outcome{}, false
 }

@@ -101,7 +101,7 @@ func (m *Message) member(seen *envelope, key, value []byte, strict bool) (why st
 		if twice(&seen.id) {
 			return "id stands twice"
 		}
-		if !validID(value) {
+		if !ValidID(value) {
 			return "id is neither a string nor an integer"
 		}
 		m.ID = value
@@ -172,8 +172,8 @@ func foldsToAny(key []byte, names []string) bool {
 // maxID bounds an id; real ones are short.
 const maxID = 256
 
-// validID accepts what both JSON-RPC and MCP allow: a string or an integer.
-func validID(v []byte) bool {
+// ValidID accepts what both JSON-RPC and MCP allow: a string or an integer.
+func ValidID(v []byte) bool {
 	return len(v) <= maxID && (first(v) == '"' || isInteger(v))
 }
 

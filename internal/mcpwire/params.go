@@ -127,7 +127,7 @@ func (r *Request) readMeta() *Error {
 	for m := range jsonscan.Members(meta) {
 		switch {
 		case jsonscan.Is(m.Key, "progressToken"):
-			if !validID(m.Value.Of(meta)) {
+			if !ValidID(m.Value.Of(meta)) {
 				return Errorf(CodeInvalidParams, "params._meta.progressToken is neither a string nor an integer. Send one of them, or leave it out.")
 			}
 			r.at.progressToken = jsonscan.Member{Key: m.Key, Value: shift(m.Value, base), Whole: shift(m.Whole, base)}

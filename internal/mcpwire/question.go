@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"drawbridge/internal/jsonscan"
 )
@@ -42,6 +43,9 @@ func AppendInputRequired(dst []byte, asked []Asked, state string) []byte {
 	return append(AppendString(append(dst, `},"requestState":`...), state), '}')
 }
 
+// maxInputRequests bounds the questions of one result.
+const maxInputRequests = 256
+
 // ParseInputRequired reads an input required result. The questions are copies.
 func ParseInputRequired(result []byte) (asked []Asked, state string, hasState bool, err error) {
 	if raw := Member(result, "requestState"); raw != nil {
@@ -67,6 +71,12 @@ func ParseInputRequired(result []byte) (asked []Asked, state string, hasState bo
 		default:
 			return nil, "", false, fmt.Errorf("an input request has the method %.40q", a.Method)
 		}
+		if len(asked) == maxInputRequests {
+			return nil, "", false, errors.New("it has too many input requests")
+		}
+		if slices.ContainsFunc(asked, func(other Asked) bool { return other.Key == a.Key }) {
+			return nil, "", false, errors.New("two input requests have one key")
+		}
 		a.Params = bytes.Clone(ObjectMember(entry, "params"))
 		asked = append(asked, a)
 	}
@@ -77,7 +87,12 @@ func ParseInputRequired(result []byte) (asked []Asked, state string, hasState bo
 // that revision knows is left out; whether the client can answer it at all is
 // CanAnswer's to tell.
 func QuestionFor(rev Revision, q Question) Question {
-	if q.Revision == rev || q.Params == nil {
+	switch {
+	case q.Revision == rev:
+		return q
+	case q.Params == nil && rev.Modern(): // the Go SDK 1.8 cannot read an entry without
+		q.Params = []byte("{}")
+	case q.Params == nil:
 		q.Revision = rev
 		return q
 	}
@@ -99,8 +114,11 @@ func AnswerFor(rev Revision, method string, result []byte) []byte {
 	if rev.Legacy() {
 		result = Without(result, "resultType")
 	}
-	if method == MethodSample && rev < Rev20251125 {
-		result = singleContent(result)
+	switch {
+	case method == MethodSample && rev < Rev20251125:
+		return singleContent(result)
+	case method == MethodElicit && string(Member(result, "content")) == "null": // some clients' word for none
+		return Without(result, "content")
 	}
 	return result
 }
@@ -160,7 +178,7 @@ func CheckAnswer(method string, result []byte) string {
 		default:
 			return `its action is not "accept", "decline" or "cancel"`
 		}
-		if content := Member(result, "content"); content != nil && !IsObject(content) {
+		if content := Member(result, "content"); content != nil && string(content) != "null" && !IsObject(content) {
 			return "its content is not an object"
 		}
 	case MethodSample:

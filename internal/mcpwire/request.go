@@ -39,10 +39,19 @@ func (r *Request) Keep() *Request {
 	k.Params = bytes.Clone(r.Params)
 	if r.Caller != nil {
 		c := *r.Caller
-		c.Info, c.Capabilities = bytes.Clone(c.Info), bytes.Clone(c.Capabilities)
+		c.Info, c.Capabilities = kept(c.Info, k.MetaInfo()), kept(c.Capabilities, k.MetaCapabilitiesRaw())
 		k.Caller = &c
 	}
 	return &k
+}
+
+// kept is a raw value in memory of its own; copied is the same where the copy of the
+// params has it.
+func kept(value, copied []byte) []byte {
+	if copied != nil {
+		return copied
+	}
+	return bytes.Clone(value)
 }
 
 // Caller is the client behind a request as the protocol sees it. Who is

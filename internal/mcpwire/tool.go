@@ -33,23 +33,28 @@ func HintsOf(tool []byte) ToolHints {
 }
 
 // ToolForLegacy takes out of a tool what makes legacy clients fail: an output
-// schema that is not of an object, which empties the whole list of TypeScript
-// SDK v1 clients, and execution.taskSupport, since legacy tasks are not bridged
-// (protocol reference 2.3). It returns tool itself where nothing has to go.
+// schema that is not of an object, which empties the whole list of TypeScript SDK v1
+// clients (protocol reference 2.3). It returns tool itself where nothing has to go.
 func ToolForLegacy(tool []byte) []byte {
-	dropSchema, dropTasks := OutputIsFree(tool), false
-	if m, ok := jsonscan.Find(tool, "execution"); ok && first(m.Value.Of(tool)) == '{' {
-		_, dropTasks = jsonscan.Find(m.Value.Of(tool), "taskSupport")
+	if OutputIsFree(tool) {
+		return Without(tool, "outputSchema")
 	}
-	if dropSchema {
-		tool = Without(tool, "outputSchema")
-	}
-	if !dropTasks {
+	return tool
+}
+
+// ToolWithoutTasks takes execution.taskSupport out of a tool, for clients that are
+// offered no tasks of 2025-11-25.
+func ToolWithoutTasks(tool []byte) []byte {
+	m, ok := jsonscan.Find(tool, "execution")
+	if !ok || first(m.Value.Of(tool)) != '{' {
 		return tool
 	}
-	m, _ := jsonscan.Find(tool, "execution")
-	rest := Without(m.Value.Of(tool), "taskSupport")
-	if first(rest[open(rest):]) == '}' {
+	execution := m.Value.Of(tool)
+	rest := Without(execution, "taskSupport")
+	switch {
+	case len(rest) == len(execution):
+		return tool
+	case first(rest[open(rest):]) == '}':
 		return Without(tool, "execution")
 	}
 	out := append([]byte{}, tool[:m.Value.From]...)

@@ -78,12 +78,24 @@ func TestToolForLegacy(t *testing.T) {
 		{`{"name":"a","outputSchema":{"type":"object"}}`, `{"name":"a","outputSchema":{"type":"object"}}`},
 		{`{"name":"a","outputSchema":{"type":"array"},"z":1}`, `{"name":"a","z":1}`},
 		{`{"name":"a","outputSchema":{"anyOf":[]}}`, `{"name":"a"}`},
-		{`{"name":"a","execution":{"taskSupport":"required"}}`, `{"name":"a"}`},
-		{`{"name":"a","execution":{"taskSupport":"required","x":1}}`, `{"name":"a","execution":{"x":1}}`},
 	}
 	for _, tt := range tests {
 		if got := string(mcpwire.ToolForLegacy([]byte(tt.in))); got != tt.want {
 			t.Errorf("ToolForLegacy(%s) = %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestToolWithoutTasks(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ in, want string }{
+		{`{"name":"a","execution":{"taskSupport":"required"}}`, `{"name":"a"}`},
+		{`{"name":"a","execution":{"taskSupport":"required","x":1}}`, `{"name":"a","execution":{"x":1}}`},
+		{`{"name":"a","execution":{"x":1}}`, `{"name":"a","execution":{"x":1}}`},
+	}
+	for _, tt := range tests {
+		if got := string(mcpwire.ToolWithoutTasks([]byte(tt.in))); got != tt.want {
+			t.Errorf("ToolWithoutTasks(%s) = %s, want %s", tt.in, got, tt.want)
 		}
 	}
 }

@@ -54,3 +54,46 @@ func TestNewBox_refusesOtherKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestSteady(t *testing.T) {
+	t.Parallel()
+	key := bytes.Repeat([]byte{7}, 32)
+	box, err := secret.NewSteady(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := box.Seal([]byte("a task"), []byte("ann"))
+	again, err := secret.NewSteady(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Seal([]byte("a task"), []byte("ann")) != text {
+		t.Error("the same value has two texts")
+	}
+	for _, other := range []string{box.Seal([]byte("a tasl"), []byte("ann")), box.Seal([]byte("a task"), []byte("bob")), box.Seal([]byte("ka task"), []byte("ann a tas"))} {
+		if other[:16] == text[:16] {
+			t.Error("another value has the same nonce")
+		}
+	}
+	if plain, err := again.Open(text, []byte("ann")); err != nil || string(plain) != "a task" {
+		t.Errorf("opened %q, %v", plain, err)
+	}
+	plain, err := secret.NewBox(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][2]string{
+		"another's":      {text, "bob"},
+		"changed":        {text[:20] + "A" + text[21:], "ann"},
+		"cut":            {text[:8], "ann"},
+		"spelled anew":   {text + "\n", "ann"},
+		"of a plain box": {plain.Seal([]byte("a task"), []byte("ann")), "ann"},
+	} {
+		if _, err := box.Open(bad[0], []byte(bad[1])); err == nil {
+			t.Errorf("%s: it opened", name)
+		}
+	}
+	if _, err := secret.NewSteady(key[1:]); err == nil {
+		t.Error("a short key was taken")
+	}
+}

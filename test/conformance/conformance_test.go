@@ -27,8 +27,8 @@ type run struct {
 	requirements string
 	stateless    bool // the backend's mode
 	gateway      bool
-	want         *totals // nil: recorded, not demanded
-	direct       int     // the run without the gateway, by index, to compare with
+	want         *totals
+	direct       int // the run without the gateway, by index, to compare with
 }
 
 // totals are the figures that decide.
@@ -48,6 +48,13 @@ var (
 	wantLegacy = &totals{ScoredPassed: 30, Scored: 30, Passed: 82, Failed: 0}
 	// The 30 failures are the tasks extension, which the server does not have.
 	wantModern = &totals{ScoredPassed: 37, Scored: 37, Passed: 165, Failed: 30}
+	// A direct run gives the same: the suite's own fixture refuses the four by
+	// itself. Other fixtures show them in test/matrix.
+	wantDown = &totals{ScoredPassed: 26, Scored: 30, Passed: 64, Failed: 4}
+	// Two cannot pass as written: one wants a question under the key that a modern
+	// server gives it, where a legacy one has none; and of the official server a legacy
+	// session is asked one round only.
+	wantUp = &totals{ScoredPassed: 35, Scored: 37, Passed: 162, Failed: 30}
 )
 
 var runs = []run{
@@ -55,8 +62,8 @@ var runs = []run{
 	{name: "direct, modern", requirements: modern, stateless: true, want: wantModern},
 	{name: "through Drawbridge, legacy client, legacy backend", requirements: legacy, gateway: true, want: wantLegacy, direct: 0},
 	{name: "through Drawbridge, modern client, modern backend", requirements: modern, stateless: true, gateway: true, want: wantModern, direct: 1},
-	{name: "through Drawbridge, legacy client, modern backend", requirements: legacy, stateless: true, gateway: true},
-	{name: "through Drawbridge, modern client, legacy backend", requirements: modern, gateway: true},
+	{name: "through Drawbridge, legacy client, modern backend", requirements: legacy, stateless: true, gateway: true, want: wantDown, direct: 0},
+	{name: "through Drawbridge, modern client, legacy backend", requirements: modern, gateway: true, want: wantUp, direct: 1},
 }
 
 func TestMain(m *testing.M) { harness.Main(m) }
@@ -77,7 +84,7 @@ func TestSuite(t *testing.T) {
 				url = harness.KeyProxy(t, g.URL) + "/mcp"
 			}
 			reports[i] = runSuite(t, suite, url, r.requirements)
-			if got := reports[i].totals(); r.want != nil && !got.meets(*r.want) {
+			if got := reports[i].totals(); !got.meets(*r.want) {
 				t.Errorf("not the figures demanded (-want +got):\n%s", cmp.Diff(*r.want, got))
 				for _, line := range differences(reports[r.direct], reports[i]) {
 					t.Log(line)

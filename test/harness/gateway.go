@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -33,8 +34,22 @@ type Gateway struct {
 // names a free port, so that no command finds a gateway that happens to run.
 func Configure(tb testing.TB, backends Servers) []string {
 	tb.Helper()
+	return ConfigureWith(tb, nil, backends)
+}
+
+// ConfigureWith is Configure with further settings, by their names in the file.
+func ConfigureWith(tb testing.TB, settings map[string]any, backends Servers) []string {
+	tb.Helper()
 	dir := tb.TempDir()
-	raw, err := json.MarshalIndent(map[string]any{"listen": FreeAddr(tb), "mcpServers": backends}, "", "  ")
+	file := map[string]any{"listen": FreeAddr(tb), "mcpServers": backends}
+	maps.Copy(file, settings)
+	return write(tb, dir, file)
+}
+
+// write puts a configuration into a folder and gives the flags that name it.
+func write(tb testing.TB, dir string, settings map[string]any) []string {
+	tb.Helper()
+	raw, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -49,8 +64,14 @@ func Configure(tb testing.TB, backends Servers) []string {
 // has told what it offers. env are further environment variables.
 func Serve(tb testing.TB, backends Servers, env ...string) *Gateway {
 	tb.Helper()
+	return ServeWith(tb, nil, backends, env...)
+}
+
+// ServeWith is Serve with further settings, by their names in the file.
+func ServeWith(tb testing.TB, settings map[string]any, backends Servers, env ...string) *Gateway {
+	tb.Helper()
 	addr := FreeAddr(tb)
-	args := append([]string{"serve", "--listen", addr}, Configure(tb, backends)...)
+	args := append([]string{"serve", "--listen", addr}, ConfigureWith(tb, settings, backends)...)
 	cmd := Command(tb, Binary(tb), args, append(env, "GATEWAY_STATIC_API_KEY="+Key)...)
 	g := &Gateway{Process: Start(tb, cmd), Addr: addr, URL: "http://" + addr + "/mcp"}
 	g.Await(tb, addr)

@@ -44,6 +44,7 @@ type call struct {
 	id     int64
 	rev    mcpwire.Revision // the caller's
 	caller *mcpwire.Caller  // nil for our own requests
+	causes bool             // what the process asks or logs may be this call's
 	token  []byte           // the caller's progress token, raw; nil for none
 	answer chan mcpwire.Outcome
 	ear
@@ -78,7 +79,7 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 	c := &call{
 		// The reader may still look at the token when the request's bytes have gone
 		// back to their pool.
-		rev: req.Revision, caller: req.Caller, token: bytes.Clone(req.ProgressToken()),
+		rev: req.Revision, caller: req.Caller, causes: backend.MayAsk(req.Method), token: bytes.Clone(req.ProgressToken()),
 		answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
 	}
 	if why := p.add(c); why != "" {

@@ -8,8 +8,9 @@ import (
 	"drawbridge/internal/mcpwire"
 )
 
-// maxAsking is how many questions of one process may be open.
-const maxAsking = 32
+// maxAsking is how many questions of one process may be open. A parked
+// call keeps its own open for minutes.
+const maxAsking = 256
 
 // request answers a request of the process, now or when a person has.
 func (p *peer) request(m mcpwire.Message) {

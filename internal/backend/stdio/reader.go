@@ -216,7 +216,12 @@ func (p *peer) progress(n mcpwire.Notification) {
 func (p *peer) cause() (c *call, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c, n, ok := backend.Cause(maps.All(p.calls), func(c *call) *mcpwire.Caller { return c.caller })
+	c, n, ok := backend.Cause(maps.All(p.calls), func(c *call) *mcpwire.Caller {
+		if !c.causes {
+			return nil
+		}
+		return c.caller
+	})
 	if !ok {
 		return nil, n
 	}

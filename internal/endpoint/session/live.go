@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strconv"
@@ -101,20 +102,22 @@ func (s *Session) Outside() *stream.Stream {
 	return s.outside
 }
 
-// NewStream makes the stream of one call, with event ids.
-func (s *Session) NewStream() *stream.Stream {
+// NewStream makes the stream of the call with the raw id given. The id is part of
+// its name, so that one whose answer is lost can be told so.
+func (s *Session) NewStream(id []byte) *stream.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.prune(time.Now())
 	s.serial++
-	st := stream.New(s.mark()+"."+strconv.FormatUint(s.serial, 36), s.d.cfg.RingBytes)
+	name := s.mark() + "." + strconv.FormatUint(s.serial, 36) + "." + base64.RawURLEncoding.EncodeToString(id)
+	st := stream.New(name, s.d.cfg.RingBytes)
 	s.streams = append(s.streams, st)
 	return st
 }
 
 // Resume finds the stream of an event id of this session, and the number of the
-// event. Ids from before a restart name the outside stream from its beginning,
-// or nothing: calls did not survive.
+// event. Ids from before a restart name the outside stream from its beginning, or a
+// call that did not survive: its stream is one with the answer that says so.
 func (s *Session) Resume(eventID string) (st *stream.Stream, after uint64, ok bool) {
 	name, seq, ok := stream.SplitID(eventID)
 	if !ok {
@@ -125,14 +128,38 @@ func (s *Session) Resume(eventID string) (st *stream.Stream, after uint64, ok bo
 		return outside, seq, true
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, st := range s.streams {
 		if st.Name() == name {
+			s.mu.Unlock()
 			return st, seq, true
 		}
 	}
-	return outside, 0, strings.HasSuffix(name, ".0")
+	s.mu.Unlock()
+	if strings.HasSuffix(name, ".0") {
+		return outside, 0, true
+	}
+	return lostStream(name)
 }
+
+// lostStream answers the call of a stream that is not kept. A client that only got
+// an HTTP error here would give up its session, or wait for the answer until its
+// time was up.
+func lostStream(name string) (st *stream.Stream, after uint64, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 {
+		return nil, 0, false
+	}
+	id, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil || !mcpwire.ValidID(id) {
+		return nil, 0, false
+	}
+	answer := mcpwire.AppendErrorResponse(nil, id, errLostAnswer)
+	st = stream.New(name, len(answer))
+	st.End(answer)
+	return st, 0, true
+}
+
+var errLostAnswer = mcpwire.Errorf(mcpwire.CodeInternal, "The answer of this call is lost: the server was restarted, or the answer was kept as long as answers are. It is unknown whether the call took effect: look before you repeat it.")
 
 // prune forgets streams of calls that ended long ago or hold too much together.
 func (s *Session) prune(now time.Time) {

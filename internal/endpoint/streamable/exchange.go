@@ -86,7 +86,7 @@ func (x *exchange) quiet() {
 func (x *exchange) begin() {
 	x.state = streaming
 	if x.s != nil {
-		x.stream = x.s.NewStream()
+		x.stream = x.s.NewStream(x.id)
 	} else {
 		x.stream = stream.New("", 0)
 	}

@@ -32,7 +32,7 @@ func TestDisconnect(t *testing.T) {
 		ended := make(chan error, 1)
 		d.hub.On("slow", func(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 			sink.Notify(progress("1", 1))
-			o := waitFor(10 * time.Second)(ctx, req, sink)
+			o := waitFor(10*time.Second)(ctx, req, sink)
 			sink.Notify(progress("1", 2))
 			ended <- ctx.Err()
 			return o
@@ -94,8 +94,13 @@ func TestResume_whileTheCallRuns(t *testing.T) {
 			t.Errorf("status %d", again.code())
 		}
 		time.Sleep(10 * time.Minute)
-		if w := d.do("GET", "", "Mcp-Session-Id", id, "Last-Event-ID", ev.ID); w.Code != 400 {
-			t.Errorf("resumed after %v: status %d", session.DefaultConfig().ResumeFor, w.Code)
+		// An HTTP error would make the Go SDK give its session up, and others wait.
+		lost := d.open(alice, "GET", "", "Mcp-Session-Id", id, "Last-Event-ID", ev.ID)
+		if got, _ := lost.event(t); !strings.Contains(got, `"id":1,"error"`) || !strings.Contains(got, "unknown whether the call took effect") {
+			t.Errorf("resumed after %v with %s", session.DefaultConfig().ResumeFor, got)
+		}
+		if w := d.do("GET", "", "Mcp-Session-Id", id, "Last-Event-ID", "x.1.bm8gaWQ-1"); w.Code != 400 {
+			t.Errorf("a made-up stream: status %d", w.Code)
 		}
 	})
 }

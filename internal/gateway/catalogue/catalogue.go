@@ -14,6 +14,7 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/backend"
+	"drawbridge/internal/gateway/task"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpheader"
 	"drawbridge/internal/mcpwire"
@@ -39,11 +40,12 @@ type Member struct {
 	Disabled []string // tools that are not offered, by original name
 	Trusted  bool     // what it says of its own tools is believed: a built-in server, or an operator's word
 	Tiers    []TierRule
+	Tasks    bool // clients of 2025-11-25 are offered its tasks
 }
 
 // Same tells whether a member offers its lists in the same way.
 func (m *Member) Same(other *Member) bool {
-	return m.Backend == other.Backend && m.Prefix == other.Prefix && m.Trusted == other.Trusted &&
+	return m.Backend == other.Backend && m.Prefix == other.Prefix && m.Trusted == other.Trusted && m.Tasks == other.Tasks &&
 		slices.Equal(m.Disabled, other.Disabled) && slices.Equal(m.Tiers, other.Tiers)
 }
 
@@ -67,6 +69,7 @@ type Section struct {
 	Lists   backend.Lists
 	Items   [Kinds][]Item
 	Refused []string // what was left out, and why
+	Tasks   bool     // it may answer calls with tasks, of its era's kind
 	apps    bool     // it shows pages of its own to people
 }
 
@@ -81,6 +84,7 @@ type Item struct {
 	template *uritemplate.Template  // templates
 	Free     bool                   // tools: structured output may be no object
 	Tier     account.Tier           // tools
+	Task     bool                   // tools: it is called as a task of 2025-11-25 only
 }
 
 // Catalogue is an immutable merged snapshot of all sections.
@@ -99,6 +103,7 @@ type Catalogue struct {
 // NewSection turns a backend's lists into items.
 func NewSection(m Member, rank int, lists backend.Lists) *Section {
 	s := &Section{Backend: m.Backend, Member: m, Rank: rank, Lists: lists}
+	s.Tasks = s.Extends(task.Extension) || task.Augments(lists.Info.Capabilities)
 	for k, raws := range [Kinds][][]byte{lists.Tools, lists.Prompts, lists.Resources, lists.Templates} {
 		for _, raw := range raws {
 			it, why := s.newItem(Kind(k), raw)
@@ -164,6 +169,13 @@ func (s *Section) finishTool(it Item) (Item, string) {
 	}
 	it.Free = mcpwire.OutputIsFree(it.modern)
 	it.legacy = mcpwire.ToolForLegacy(it.modern)
+	it.Task = s.augments() && task.Required(it.modern)
+	if !s.Member.Tasks || !s.augments() {
+		it.legacy = mcpwire.ToolWithoutTasks(it.legacy)
+	}
+	if s.Lists.Info.Revision.Legacy() {
+		it.modern = mcpwire.ToolWithoutTasks(it.modern)
+	}
 	return it, ""
 }
 

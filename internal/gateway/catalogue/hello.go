@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"slices"
 	"strings"
 
 	"drawbridge/internal/jsonscan"
@@ -18,6 +19,10 @@ func (v *View) Capabilities(rev mcpwire.Revision) []byte {
 		out = append(out, `,"completions":{}`...)
 	}
 	out = append(out, `,"logging":{}`...)
+	if rev == mcpwire.Rev20251125 && slices.ContainsFunc(v.Sections, func(s *Section) bool { return s.Member.Tasks && s.augments() }) {
+		// Without tasks/list: of a session that several share it shows everybody's.
+		out = append(out, `,"tasks":{"cancel":{},"requests":{"tools":{"call":{}}}}`...)
+	}
 	if ext := v.Extensions(); rev >= mcpwire.Rev20251125 && len(ext) > 2 {
 		out = append(append(out, `,"extensions":`...), ext...)
 	}
@@ -100,6 +105,9 @@ func (s *Section) Has(capability string) bool {
 func (s *Section) Extensions() []byte {
 	return mcpwire.ObjectMember(s.Lists.Info.Capabilities, "extensions")
 }
+
+// augments tells whether the section's tools may be called as tasks of 2025-11-25.
+func (s *Section) augments() bool { return s.Tasks && s.Lists.Info.Revision.Legacy() }
 
 // Extends tells whether the backend advertises an extension whose id ends in name.
 func (s *Section) Extends(name string) bool {

@@ -51,13 +51,17 @@ func (f Fulfiller) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire
 			return *failure
 		}
 		if len(asked.questions) == 0 {
-			if empty++; empty > maxEmpty || !pause(ctx, firstWait<<empty) {
+			if empty++; empty > maxEmpty {
 				return f.fail("it asks for a retry again and again", "Try again later, or look at the backend's own log.")
 			}
+			pause(ctx, firstWait<<empty)
 		}
 		answers, urls, failure := f.ask(ctx, req.Caller, sink, asked.questions)
 		if failure != nil {
 			return *failure
+		}
+		if ctx.Err() != nil { // nobody waits for it any more, whatever was answered
+			return f.fail("the call was cancelled", "Its outcome is unknown: look whether it has done what it should before calling again.")
 		}
 		opened = append(opened, urls...)
 		req.RetryState, req.HasRetryState, req.Answers = asked.state, asked.hasState, answers
@@ -105,26 +109,26 @@ func (f Fulfiller) ask(ctx context.Context, caller *mcpwire.Caller, sink mcpwire
 	if len(asked) == 0 {
 		return nil, nil, nil
 	}
+	questions, ids := make([]mcpwire.Question, len(asked)), make([]string, len(asked))
+	for i, a := range asked {
+		q, id := legacyQuestion(caller.Revision, a.Question)
+		if !caller.CanAnswer(q) { // then nobody is asked the others, in vain
+			o := f.fail(unanswerable(q.Method), advice)
+			return nil, nil, &o
+		}
+		questions[i], ids[i] = q, id
+	}
 	results := make([]result, len(asked))
 	ctx, cancel := context.WithTimeout(ctx, f.Think)
 	defer cancel()
 	var all sync.WaitGroup
-	for i, a := range asked {
-		q, id := legacyQuestion(caller.Revision, a.Question)
-		if id != "" {
-			urls = append(urls, id)
-		}
-		if !caller.CanAnswer(q) {
-			results[i] = result{err: mcpwire.ErrCannotAsk}
-			cancel() // the others would be asked in vain
-			break
-		}
+	for i, q := range questions {
 		all.Go(func() { results[i] = put(ctx, sink, q) })
 	}
 	all.Wait()
 	for i := range results {
 		if why := results[i].why(asked[i].Method); why != "" {
-			o := f.fail(why, "Call it from a client that can answer such questions, or answer it next time.")
+			o := f.fail(why, advice)
 			return nil, nil, &o
 		}
 	}
@@ -134,6 +138,9 @@ func (f Fulfiller) ask(ctx context.Context, caller *mcpwire.Caller, sink mcpwire
 			answers = append(answers, ',')
 		}
 		answers = append(append(mcpwire.AppendString(answers, a.Key), ':'), results[i].raw...)
+		if action, _ := mcpwire.TextMember(results[i].raw, "action"); ids[i] != "" && action == "accept" {
+			urls = append(urls, ids[i])
+		}
 	}
 	return append(answers, '}'), urls, nil
 }
@@ -170,13 +177,30 @@ func put(ctx context.Context, sink mcpwire.Sink, q mcpwire.Question) result {
 	return result{err: err, refused: a.Err}
 }
 
+const advice = "Call it from a client that can answer such questions, or answer it next time."
+
+// what a method asks for.
+func what(method string) string {
+	switch method {
+	case mcpwire.MethodElicit:
+		return "a question to the person"
+	case mcpwire.MethodSample:
+		return "for a completion by the client's model"
+	}
+	return "for the client's roots"
+}
+
+func unanswerable(method string) string {
+	return "it asked " + what(method) + ", which this client did not declare that it can answer or has no open stream for"
+}
+
 // why says what is wrong with a result, "" where nothing is. An error to anything
 // but an elicitation has no form that the backend could be told it in.
 func (r *result) why(method string) string {
-	what := map[string]string{mcpwire.MethodElicit: "a question to the person", mcpwire.MethodSample: "for a completion by the client's model", mcpwire.MethodRootsList: "for the client's roots"}[method]
+	what := what(method)
 	switch {
 	case errors.Is(r.err, mcpwire.ErrCannotAsk):
-		return "it asked " + what + ", which this client did not declare that it can answer or has no open stream for"
+		return unanswerable(method)
 	case r.err != nil:
 		return "it asked " + what + ", and the client went away or did not answer in time"
 	case r.refused != nil:
@@ -202,13 +226,11 @@ func (f Fulfiller) fail(reason, advice string) mcpwire.Outcome {
 	return mcpwire.Fail(backend.Failure(f.Backend, reason, "The call of backend "+f.Backend+" did not end: "+reason+". "+advice))
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }

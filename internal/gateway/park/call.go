@@ -19,29 +19,35 @@ const (
 	// was declined for lack of an answer, before the call is cancelled.
 	lastWord = 2 * time.Second
 
+	maxOpen       = 32       // questions of one call that wait for their answers
+	maxQuestion   = 64 << 10 // the params of one
 	maxHeard      = 64       // notifications kept of a parked call
 	maxHeardBytes = 16 << 10 // of their params
 )
 
 // call is one call at its backend. It is the sink of the backend's call.
 type call struct {
-	lot   *Lot
-	req   *mcpwire.Request
-	end   context.CancelCauseFunc // of the backend's call
-	ended chan struct{}           // closed when the backend's call has ended
+	lot *Lot
+	req *mcpwire.Request
+	end context.CancelCauseFunc // of the backend's call
 
-	mu     sync.Mutex  // guards what follows
-	info   Info        // its times are the lot's to set
-	at     *visit      // the client's request that waits for the call; nil while parked
-	open   []*question // put by the backend and not answered
-	serial int         // of the questions
-	round  int         // of the tickets given out
+	mu     sync.Mutex     // guards what follows
+	caller mcpwire.Caller // of the present request: what it can be asked counts by request
+	info   Info           // its times are the lot's to set
+	at     *visit         // the client's request that waits for the call; nil while parked
+	open   []*question    // put by the backend and not answered
+	serial int            // of the questions
+	round  int            // of the tickets given out
 	heard  []mcpwire.Notification
 	size   int // of heard
 	timer  *time.Timer
 	over   bool // out is set, and nobody has taken it
 	out    mcpwire.Outcome
-	gone   bool // released: what the backend still says is for nobody
+	gone   bool          // released: what the backend still says is for nobody
+	left   bool          // the backend's call has ended
+	ended  chan struct{} // closed then; nil while nobody waits for it
+
+	answered bool // a retry has brought what the present round asked
 }
 
 // question is one that the backend waits for.
@@ -57,10 +63,6 @@ type visit struct {
 	sink  mcpwire.Sink
 	token []byte // its progress token; nil for none
 	wake  chan struct{}
-}
-
-func newVisit(sink mcpwire.Sink, token []byte) *visit {
-	return &visit{sink: sink, token: bytes.Clone(token), wake: make(chan struct{}, 1)}
 }
 
 // signal wakes who waits for the call. The caller holds mu.
@@ -90,6 +92,9 @@ func (p *call) wait(ctx context.Context, v *visit) (mcpwire.Outcome, []mcpwire.A
 			}
 		case <-together:
 			together = nil
+			if ctx.Err() != nil { // both are ready, and nobody would have the ticket
+				return p.abandon(ctx), nil, Ticket{}
+			}
 			if out, ok := p.take(ctx); ok {
 				return out, nil, Ticket{}
 			}
@@ -138,9 +143,16 @@ func (p *call) abandon(ctx context.Context) mcpwire.Outcome {
 		p.out.Close()
 		p.over = false
 	}
+	var ended chan struct{}
+	if !p.left {
+		ended = make(chan struct{})
+		p.ended = ended
+	}
 	p.mu.Unlock()
 	p.end(context.Cause(ctx))
-	<-p.ended // as for a call that is not parked: its end belongs to its request
+	if ended != nil {
+		<-ended // as for a call that is not parked: its end belongs to its request
+	}
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The call was cancelled by its client."))
 }
 
@@ -159,6 +171,7 @@ func (p *call) parked() (asked []mcpwire.Asked, t Ticket, ok bool) {
 		return nil, t, false
 	}
 	p.at = nil
+	p.answered = false
 	p.round++
 	for _, q := range p.open {
 		q.shown = true
@@ -189,15 +202,16 @@ func (p *call) decline() {
 
 // enter makes v the request that waits, if it brings every answer. Else it tells
 // which questions are open, or what is wrong.
-func (p *call) enter(round int, inputs []byte, v *visit) (missing []mcpwire.Asked, _ *mcpwire.Error) {
+func (p *call) enter(round int, req *mcpwire.Request, v *visit) (missing []mcpwire.Asked, _ *mcpwire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.answered || round != p.round:
+		return nil, ErrAnswered
 	case p.gone:
 		return nil, ErrGone
-	case p.at != nil || round != p.round:
-		return nil, ErrAnswered
 	}
+	inputs := req.Inputs()
 	for _, q := range p.open {
 		if !q.shown {
 			continue
@@ -211,8 +225,10 @@ func (p *call) enter(round int, inputs []byte, v *visit) (missing []mcpwire.Aske
 		}
 	}
 	p.timer.Stop()
+	p.answered = true
 	p.lot.answered(p)
 	p.at = v
+	p.caller = mcpwire.Caller{Revision: req.Caller.Revision, Can: req.Caller.Can}
 	p.deliver(inputs)
 	for _, n := range p.heard {
 		p.tell(n)
@@ -229,8 +245,12 @@ func (p *call) enter(round int, inputs []byte, v *visit) (missing []mcpwire.Aske
 func (p *call) deliver(inputs []byte) {
 	var left []*question
 	for _, q := range p.open {
-		if !q.shown {
+		switch {
+		case !q.shown && p.caller.CanAnswer(q.Question):
 			left = append(left, q)
+			continue
+		case !q.shown: // the retry declares less than the request that the backend saw
+			q.answer <- backend.Decline(q.Method)
 			continue
 		}
 		answer := bytes.Clone(mcpwire.Member(inputs, q.Key))
@@ -276,10 +296,13 @@ func (l *Lot) isClosed() bool {
 
 // finish takes the outcome of the backend's call.
 func (p *call) finish(out mcpwire.Outcome) {
-	defer close(p.ended)
 	p.lot.forget(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.left = true
+	if p.ended != nil {
+		close(p.ended)
+	}
 	if p.gone {
 		out.Close()
 		p.end(nil)
@@ -316,6 +339,9 @@ func (p *call) tell(n mcpwire.Notification) {
 
 // keep remembers a notification; the oldest go first. The caller holds mu.
 func (p *call) keep(n mcpwire.Notification) {
+	if len(n.Params) > maxHeardBytes {
+		return // the others are worth more
+	}
 	n.Params = bytes.Clone(n.Params)
 	p.heard = append(p.heard, n)
 	p.size += len(n.Params)
@@ -327,9 +353,6 @@ func (p *call) keep(n mcpwire.Notification) {
 
 // Ask holds the call until a retry brings the answer.
 func (p *call) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
-	if !mcpwire.MayAsk(p.req.Method) || !p.req.Caller.CanAnswer(q) {
-		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
-	}
 	mine, ok := p.put(q)
 	if !ok {
 		return mcpwire.Answer{}, mcpwire.ErrCannotAsk
@@ -348,7 +371,11 @@ func (p *call) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, err
 func (p *call) put(q mcpwire.Question) (*question, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone {
+	if p.gone || !mcpwire.MayAsk(p.req.Method) || !p.caller.CanAnswer(q) {
+		return nil, false
+	}
+	if len(p.open) >= maxOpen || len(q.Params) > maxQuestion {
+		p.lot.log.Warn("question declined: it is too large, or one too many", "backend", p.info.Backend, "bytes", len(q.Params), "open", len(p.open))
 		return nil, false
 	}
 	p.serial++

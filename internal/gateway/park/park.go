@@ -14,6 +14,7 @@
 package park
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -93,9 +94,8 @@ func New(log *slog.Logger, cfg Config, now func() time.Time) *Lot {
 // request: when it ends while the call is not parked, the call is cancelled.
 func (l *Lot) Serve(ctx context.Context, c Call, sink mcpwire.Sink) (mcpwire.Outcome, []mcpwire.Asked, Ticket) {
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	p := &call{lot: l, req: c.Request, info: c.Info, end: cancel, ended: make(chan struct{})}
-	p.info.ID = strings.ToLower(rand.Text()[:16])
-	v := newVisit(sink, c.Request.ProgressToken())
+	p := &call{lot: l, req: c.Request, info: c.Info, end: cancel, caller: *c.Request.Caller}
+	v := &visit{sink: sink, token: c.Request.ProgressToken(), wake: make(chan struct{}, 1)}
 	p.at = v
 	l.mu.Lock()
 	if l.closed {
@@ -125,7 +125,7 @@ func (p *call) guarded(ctx context.Context, c Call) (out mcpwire.Outcome) {
 // Resume takes a parked call over for a retry: it answers the backend with the
 // retry's inputs and goes on as Serve does. Where an answer is missing the same
 // questions come back, and nothing has changed.
-func (l *Lot) Resume(ctx context.Context, t Ticket, inputs, token []byte, sink mcpwire.Sink) (mcpwire.Outcome, []mcpwire.Asked, Ticket) {
+func (l *Lot) Resume(ctx context.Context, t Ticket, req *mcpwire.Request, sink mcpwire.Sink) (mcpwire.Outcome, []mcpwire.Asked, Ticket) {
 	l.mu.Lock()
 	p, answered := l.held[t.ID], slices.Contains(l.recent, t.ID)
 	l.mu.Unlock()
@@ -135,8 +135,8 @@ func (l *Lot) Resume(ctx context.Context, t Ticket, inputs, token []byte, sink m
 	case p == nil:
 		return mcpwire.Fail(ErrGone), nil, Ticket{}
 	}
-	v := newVisit(sink, token)
-	missing, err := p.enter(t.Round, inputs, v)
+	v := &visit{sink: sink, token: bytes.Clone(req.ProgressToken()), wake: make(chan struct{}, 1)}
+	missing, err := p.enter(t.Round, req, v)
 	switch {
 	case err != nil:
 		return mcpwire.Fail(err), nil, Ticket{}
@@ -178,6 +178,9 @@ func (l *Lot) Close() {
 	for p := range l.open {
 		open = append(open, p)
 	}
+	for _, p := range l.held { // one that has ended at its backend is in here only
+		open = append(open, p)
+	}
 	l.mu.Unlock()
 	for _, p := range open {
 		if !p.release("the server stops", 0) {
@@ -199,6 +202,9 @@ func (l *Lot) park(p *call) bool {
 	if l.closed || len(l.held) >= l.cfg.Total || l.byUser[p.info.User] >= l.cfg.PerUser {
 		return false
 	}
+	if p.info.ID == "" {
+		p.info.ID = strings.ToLower(rand.Text()[:16])
+	}
 	l.recent = slices.DeleteFunc(l.recent, func(id string) bool { return id == p.info.ID }) // it asks once more
 	now := l.now()
 	p.info.Since, p.info.Expires = now, now.Add(l.cfg.TTL)
@@ -213,9 +219,9 @@ const maxRecent = 256
 
 // answered counts a parked call out whose questions have their answers.
 func (l *Lot) answered(p *call) {
-	l.leave(p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drop(p)
 	if l.recent = append(l.recent, p.info.ID); len(l.recent) > maxRecent {
 		l.recent = slices.Delete(l.recent, 0, 1)
 	}
@@ -225,6 +231,11 @@ func (l *Lot) answered(p *call) {
 func (l *Lot) leave(p *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drop(p)
+}
+
+// drop is leave with mu held.
+func (l *Lot) drop(p *call) {
 	if l.held[p.info.ID] != p {
 		return
 	}

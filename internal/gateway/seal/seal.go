@@ -34,9 +34,10 @@ type State struct {
 	Round int    `json:"r,omitempty"`
 
 	// Again says that the retry is sent as a new call: the backend ended the first
-	// one, unrun, until a person has been to a URL. Keys are those of the questions.
-	Again bool     `json:"a,omitempty"`
-	Keys  []string `json:"k,omitempty"`
+	// one, unrun, until a person has been to a URL. Asked are the questions that the
+	// retry has to answer.
+	Again bool            `json:"a,omitempty"`
+	Asked []mcpwire.Asked `json:"k,omitempty"`
 }
 
 // Sealer seals states.

@@ -13,11 +13,11 @@ const maxID = 1 << 10
 // Ids seals the task ids that clients get to see. A sealed id names its backend
 // and opens for its owner alone; whoever picks it up elsewhere has nothing. Safe
 // for concurrent use.
-type Ids struct{ box *secret.Box }
+type Ids struct{ box *secret.Steady }
 
 // NewIds takes a key of 32 bytes that is used for nothing else.
 func NewIds(key []byte) (*Ids, error) {
-	box, err := secret.NewBox(key)
+	box, err := secret.NewSteady(key)
 	if err != nil {
 		return nil, fmt.Errorf("seal task ids: %w", err)
 	}
@@ -29,7 +29,7 @@ func NewIds(key []byte) (*Ids, error) {
 func label(owner string) []byte { return []byte("drawbridge task id 1\x00" + owner) }
 
 // Wrap is the id under which owner (account.Principal.Owner) knows a backend's
-// task. Each call gives another one; all of them open. An id of more than 1 KiB
+// task. It is the same each time: official clients compare it. An id of more than 1 KiB
 // becomes "", which opens for nobody.
 func (i *Ids) Wrap(backend, owner, id string) string {
 	if len(id) > maxID {

@@ -169,7 +169,7 @@ func (p *HTTP) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink
 			p.Lose()
 		}
 		return p.l.Failed(ctx, err)
-	case a.Err != nil && a.Err.Code <= mcpwire.CodeHeaderMismatch && a.Err.Code >= mcpwire.CodeUnsupportedVersion:
+	case a.Err != nil && (a.Err.Code == mcpwire.CodeHeaderMismatch || a.Err.Code == mcpwire.CodeUnsupportedVersion):
 		p.l.Changed()
 		p.Lose()
 		return p.l.Failed(ctx, line.ErrChanged)

@@ -16,7 +16,7 @@ import (
 // call is one request on its way, or the session's Watch.
 type call struct {
 	line.Call
-	caller *mcpwire.Caller
+	caller *mcpwire.Caller // nil where nothing that the backend asks can be the call's
 
 	// ctx is the call's own: questions that come in on another stream than the
 	// call's have to end with it.
@@ -27,7 +27,11 @@ type call struct {
 }
 
 func newCall(ctx context.Context, l *line.Line, req *mcpwire.Request, sink mcpwire.Sink) *call {
-	return &call{Call: l.NewCall(req, sink), caller: req.Caller, ctx: ctx}
+	c := &call{Call: l.NewCall(req, sink), ctx: ctx}
+	if backend.MayAsk(req.Method) {
+		c.caller = req.Caller
+	}
+	return c
 }
 
 // router knows the calls that run in a session and brings what the backend says to
@@ -199,8 +203,9 @@ type asking struct {
 	withdrawn bool               // the backend has taken it back
 }
 
-// maxAsking is how many questions of one session may be open.
-const maxAsking = 32
+// maxAsking is how many questions of one session may be open. A parked
+// call keeps its own open for minutes.
+const maxAsking = 256
 
 // question asks and answers the backend, in a goroutine that ends with the call
 // (end and endWatch wait for it): the stream has to be read on, because it may
