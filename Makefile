@@ -22,6 +22,9 @@ SOAK_CALLS  ?= 1000000
 CRASHES     ?= 500
 FLOOD       ?= 100000
 URLS        ?= 1000000
+QUOTINGS    ?= 1000000
+JUDGEMENTS  ?= 20000
+WRITES      ?= 10000
 
 TOOLS_LOCK  := test/tools/package-lock.json
 GO_SOURCES  := cmd internal test bench
@@ -89,6 +92,8 @@ long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kill
 	go test -count=1 -timeout 1h ./test/durability -crashes $(CRASHES) -v
 	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)
 	go test -count=1 -timeout 1h -run A1_redirects ./internal/oauth -urls $(URLS)
+	go test -count=1 -timeout 1h ./internal/servers/ssh/command -run 'Quote_realShell|Judge_realShells' -quotings $(QUOTINGS) -judgements $(JUDGEMENTS)
+	go test -count=1 -timeout 1h -run 'TestKilled$$' ./internal/servers/memory -memory.writes $(WRITES) -v
 	go test -count=1 -timeout 2h ./test/mutation -all
 	go test -count=1 -timeout 1h -run TestSoak ./test/speed -calls $(SOAK_CALLS) -v
 	$(MAKE) bench

@@ -12,15 +12,17 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/app"
 	"drawbridge/internal/endpoint/stdio"
+	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/servers"
 )
 
 func (p *program) serverCommand() *cli.Command {
 	return &cli.Command{
 		Name: "server", Usage: "one built-in server alone, on standard input and output", ArgsUsage: "NAME",
-		Description: "Its tools have their original names: a drop-in for the server of that name.\nWith --listen it is served over HTTP instead.",
-		Flags:       shell.SettingFlags(&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on instead"}),
-		Action:      p.server,
+		Description: "Its tools have their original names: a drop-in for the server of that name.\nWith --listen it is served over HTTP instead.\nWith --self-check its tools that only read and need no arguments are called against the real upstream;\nthe report says how each call ended, and holds nothing of what was answered.",
+		Flags: shell.SettingFlags(&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on instead"},
+			&cli.BoolFlag{Name: "self-check", Usage: "try the upstream and report"}),
+		Action: p.server,
 	}
 }
 
@@ -59,6 +61,9 @@ func (p *program) server(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	a.Settle(ctx)
+	if cmd.Bool("self-check") {
+		return p.selfCheck(ctx, &client{handler: a.Gateway(), say: func(mcpwire.Notification) {}})
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, stopped := make(chan error, 1), signals()

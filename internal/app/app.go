@@ -60,6 +60,7 @@ type App struct {
 	gateway  *gateway.Gateway
 	sessions *session.Table
 	server   *httpd.Server
+	files    *files
 	answers  []route.Route // everything it answers to
 	first    store.First
 
@@ -83,7 +84,8 @@ const recordTime = 3 * time.Second
 // New opens the store and builds the parts. The caller calls Stop even if it
 // never calls Start.
 func New(ctx context.Context, log *slog.Logger, cfg *config.Config, opts Options) (*App, error) {
-	a := &App{log: log, cfg: cfg, opts: opts, failed: make(chan error, 1)}
+	a := &App{log: log, cfg: cfg, opts: opts, failed: make(chan error, 1), files: &files{dir: cfg.StateDir}}
+	a.stops.add("files", func(context.Context) error { return a.files.close() })
 	a.patience, a.hurry = context.WithCancel(context.Background())
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.stops.run(context.WithoutCancel(ctx)))

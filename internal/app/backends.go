@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"reflect"
+	"slices"
 	"time"
 
 	"drawbridge/internal/account"
@@ -12,6 +14,7 @@ import (
 	"drawbridge/internal/config"
 	"drawbridge/internal/gateway"
 	"drawbridge/internal/servers"
+	"drawbridge/internal/servers/kit"
 )
 
 // running is one backend at work, with the settings it was made from.
@@ -171,6 +174,18 @@ func (a *App) configured(cfg *config.Config, b config.Backend) (*running, error)
 // first, which knows more of it.
 func (a *App) askTime() time.Duration { return a.cfg.Limits.ParkTTL + 10*time.Second }
 
+// own are the names and addresses of this installation.
+func (a *App) own() []string {
+	all := slices.Clone(a.cfg.AllowedHosts)
+	if base, err := url.Parse(a.base()); err == nil {
+		all = append(all, base.Host)
+	}
+	if addr := a.server.Addr(); addr != nil {
+		all = append(all, addr.String())
+	}
+	return append(all, a.cfg.Listen)
+}
+
 // tiers are an operator's own words about what a backend's tools may do.
 func tiers(b config.Backend) (rules []gateway.TierRule) {
 	for _, one := range []struct {
@@ -186,7 +201,10 @@ func tiers(b config.Backend) (rules []gateway.TierRule) {
 
 // builtIn builds a server that is compiled in.
 func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
-	srv, err := OpenServer(a.part("server "+e.Name), e, s, a.store.Tables(e.Name), a.opts.Version)
+	srv, err := e.New(kit.Settings{Mode: kit.Mode(s.Mode), Values: s.Settings}, kit.Deps{
+		Log: a.part("server " + e.Name), Now: time.Now, DB: a.store.Tables(e.Name), Version: a.opts.Version,
+		Files: a.files, Own: a.own,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", e.Name, err)
 	}
@@ -194,7 +212,10 @@ func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
 	dial := builtin.New(a.log, e.Name, backend.Info{
 		Capabilities: hello.Capabilities, ServerInfo: hello.ServerInfo, Instructions: hello.Instructions,
 	}, srv, srv.Watch)
-	sup := backend.New(a.log.With("backend", e.Name), backend.Config{Name: e.Name, Transport: backend.BuiltIn, AskTimeout: a.askTime()}, dial, a.gateway)
+	sup := backend.New(a.log.With("backend", e.Name), backend.Config{
+		Name: e.Name, Transport: backend.BuiltIn, AskTimeout: a.askTime(),
+		Concurrency: kit.MaxParallel, Timeout: kit.MaxTimeout, // the kit bounds each server and tool by its own settings
+	}, dial, a.gateway)
 	prefix := e.Name
 	if s.Prefix != nil {
 		prefix = *s.Prefix

@@ -60,7 +60,8 @@ var Rules = []Rule{
 	{Path: "internal/backend/pace", Layer: 2},
 	{Path: "internal/endpoint/session/*", Layer: 2},
 
-	{Path: "internal/servers/kit/*", Layer: 2},
+	{Path: "internal/servers/kit/*", Layer: 2, Peers: []string{"internal/servers/kit/*"},
+		Why: "the kit was split: its parts are small siblings"},
 
 	{Path: "internal/auth", Layer: 3},
 	{Path: "internal/oauth/*", Layer: 3},
@@ -76,6 +77,23 @@ var Rules = []Rule{
 	{Path: "internal/backend/*", Layer: 3, Peers: []string{"internal/backend"},
 		Why: "a way to reach backends implements backend.Dialer and knows no other way"},
 	{Path: "internal/servers/kit", Layer: 3},
+	{Path: "internal/servers/ssh/command", Layer: 1, Only: serverImports, Why: serverReason},
+	{Path: "internal/servers/ssh/output", Layer: 2, Only: serverImports, Why: serverReason},
+	{Path: "internal/servers/ssh/hosts", Layer: 2, Only: append([]string{"internal/servers/ssh/command"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/ssh/link", Layer: 3, Only: append([]string{"internal/servers/ssh/hosts"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/ssh/remote", Layer: 3, Peers: []string{"internal/servers/ssh/link"},
+		Only: append([]string{"internal/servers/ssh/command", "internal/servers/ssh/link", "internal/servers/ssh/output"}, serverImports...),
+		Why:  "the ssh server was split: connections are below what is done on them"},
+	{Path: "internal/servers/ssh/jobs", Layer: 3, Peers: []string{"internal/servers/ssh/remote"}, Only: append([]string{"internal/servers/ssh/remote"}, serverImports...),
+		Why: "the ssh server was split: its table of jobs says where on a host they are"},
+	{Path: "internal/servers/ssh/access", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/ssh/link", "internal/servers/ssh/remote"},
+		Only: append([]string{"internal/servers/ssh/command", "internal/servers/ssh/hosts", "internal/servers/ssh/link", "internal/servers/ssh/remote"}, serverImports...),
+		Why:  "the ssh server was split: the way from a call to a host is below its tools"},
+	{Path: "internal/servers/ssh/*", Layer: 3, Only: serverImports, Why: serverReason},
+	{Path: "internal/servers/puppeteer/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/puppeteer/*"},
+		Only: append([]string{"internal/servers/puppeteer/*"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/forgejo/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/forgejo/*"},
+		Only: append([]string{"internal/servers/forgejo/*"}, serverImports...), Why: serverReason},
 	{Path: "internal/servers/*/*", Layer: 3, Peers: []string{"internal/servers/kit"}, Only: serverImports, Why: serverReason},
 	{Path: "internal/endpoint/session", Layer: 3},
 
@@ -129,6 +147,7 @@ var Bans = []Ban{
 	{Import: "github.com/modelcontextprotocol/go-sdk", Why: "the official SDK is a test peer; in the path of a call it costs nine times nginx and loses unknown fields"},
 	{Import: "github.com/google/go-cmp", Why: "for tests: it panics on what it does not know"},
 	{Import: "github.com/rogpeppe/go-internal", Why: "for tests"},
+	{Import: "github.com/tiktoken-go/tokenizer", Why: "for tests: it carries megabytes of vocabulary"},
 	{Import: "testing", Why: "for tests: it would bring its flags into the program"},
 	{Import: "modernc.org/sqlite", Except: []string{"internal/store"}, Why: "only the store knows which database it is"},
 	{Import: "github.com/jackc/pgx", Except: []string{"internal/store"}, Why: "only the store knows which database it is"},
@@ -173,7 +192,7 @@ var Exempt = map[string]string{
 // is for. A new one is a decision: say here why writing it ourselves, or doing
 // without, is worse.
 var Allowed = map[string]string{
-	"github.com/chromedp/chromedp":           "tests: a real Chromium goes through signing in",
+	"github.com/chromedp/chromedp":           "the browser that the puppeteer server drives",
 	"github.com/go-jose/go-jose/v4":          "assertions that OAuth clients sign, verified",
 	"github.com/fsnotify/fsnotify":           "a changed configuration file is seen without polling",
 	"github.com/google/go-cmp":               "tests: readable differences",
@@ -181,7 +200,10 @@ var Allowed = map[string]string{
 	"github.com/jackc/pgx/v5":                "PostgreSQL",
 	"github.com/modelcontextprotocol/go-sdk": "tests: the official SDK as peer and reference; never in the program",
 	"github.com/pressly/goose/v3":            "migrations on both engines",
+	"github.com/pkg/sftp":                    "files over SSH",
 	"github.com/rogpeppe/go-internal":        "tests: txtar scripts against the binary",
+	"github.com/skeema/knownhosts":           "known_hosts files with all their forms",
+	"github.com/tiktoken-go/tokenizer":       "tests: what tool definitions cost a model",
 	"github.com/tailscale/hujson":            "JSON with comments, as people write their client configurations",
 	"github.com/yosida95/uritemplate/v3":     "RFC 6570 matching: which backend a resource URI belongs to",
 	"github.com/urfave/cli/v3":               "commands, flags, help and completion, without further dependencies",
@@ -191,4 +213,5 @@ var Allowed = map[string]string{
 	"golang.org/x/time":                      "token buckets",
 	"golang.org/x/term":                      "is a person watching, and reading a password without echo",
 	"modernc.org/sqlite":                     "SQLite without a C compiler",
+	"mvdan.cc/sh/v3":                         "shell commands are parsed before they are judged",
 }

@@ -146,7 +146,7 @@ func (s BuiltIn) On(byDefault bool) bool {
 
 // builtIn says what the environment may set of one built-in server.
 type builtIn struct {
-	vars  []string // stems of <STEM>_MODE, <STEM>_ENABLED and <STEM>_TOOLSETS
+	vars  []string // stems of <STEM>_MODE, _ENABLED, _TOOLSETS, _PARALLEL and _TIMEOUT
 	mode  string
 	known []setting
 }
@@ -180,7 +180,11 @@ func builtIns() map[string]builtIn {
 		}},
 		"rfp":                {vars: []string{"RFP"}, mode: ModeWrite, known: []setting{{"sam_api_key", "SAM_API_KEY"}}},
 		"sequentialthinking": {vars: []string{"SEQUENTIALTHINKING"}, mode: ModeWrite},
-		"ssh":                {vars: []string{"SSH"}, mode: ModeRead, known: []setting{{"config", "SSH_CONFIG"}}},
+		"ssh":                {vars: []string{"SSH"}, mode: ModeRead, known: []setting{
+			{"config", "SSH_CONFIG"}, {"policy", "SSH_POLICY"}, {"known_hosts", "SSH_KNOWN_HOSTS"},
+			{"private_key", "SSH_PRIVATE_KEY"}, {"passphrase", "SSH_PASSPHRASE"},
+			{"password", "SSH_PASSWORD"}, {"sudo_password", "SSH_SUDO_PASSWORD"},
+		}},
 		"truenas": {vars: []string{"TRUENAS"}, mode: ModeWrite, known: []setting{
 			{"url", "TRUENAS_URL"}, {"api_key", "TRUENAS_API_KEY"}, {"username", "TRUENAS_USERNAME"},
 			{"fingerprint", "TRUENAS_FINGERPRINT"}, {"ca_file", "TRUENAS_CA_FILE"},

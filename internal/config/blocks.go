@@ -213,7 +213,7 @@ func (l *loader) serverVariables() {
 			}
 		}
 		for _, stem := range b.vars {
-			for _, key := range []string{"mode", "enabled", "toolsets"} {
+			for _, key := range []string{"mode", "enabled", "toolsets", "parallel", "timeout"} {
 				if v := l.env.Lookup(stem + "_" + strings.ToUpper(key)); v != nil {
 					n.Put(key, v)
 				}
@@ -230,7 +230,7 @@ func (l *loader) builtIns(c *Config) {
 		s := BuiltIn{Mode: b.mode, Settings: map[string]secret.String{}}
 		var own []string
 		tree.Fields(reflect.TypeFor[BuiltIn](), func(_ int, key string, _ reflect.StructField) { own = append(own, key) })
-		known := []string{"toolsets"}
+		known := []string{"toolsets", "parallel", "timeout"}
 		for _, k := range b.known {
 			known = append(known, k.key)
 		}

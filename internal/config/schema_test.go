@@ -307,5 +307,5 @@ Backends: ` + "`MCP_BACKEND_<NAME>=URL`" + `, the name in lower case; ` + "`MCP_
 object, or ` + "`Name=value`" + ` lines), ` + "`__TRANSPORT` (`http` or `sse`) and `__PREFIX`" + ` (set to nothing: no prefix).
 ` + "`__TOKEN_FILE` and `__HEADERS_FILE`" + ` name files.
 
-Built-in servers: their own variables, such as ` + "`HASS_URL`" + `; ` + "`<NAME>_MODE`, `<NAME>_ENABLED` and `<NAME>_TOOLSETS`" + `.
+Built-in servers: their own variables, such as ` + "`HASS_URL`" + `; ` + "`<NAME>_MODE`, `_ENABLED`, `_TOOLSETS`, `_PARALLEL` and `_TIMEOUT`" + `.
 `

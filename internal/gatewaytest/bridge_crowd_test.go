@@ -20,7 +20,7 @@ const (
 	crowdPrincipals = 50
 	crowdCalls      = 1000
 	crowdLeft       = 100 // calls that nobody answers
-	crowdTTL        = 30 * time.Second
+	crowdTTL        = 40 * time.Second
 	crowdMemory     = 64 << 10 // of one parked call, bytes
 )
 

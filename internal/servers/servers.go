@@ -12,6 +12,7 @@ import (
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/memory"
 	"drawbridge/internal/servers/sequentialthinking"
+	"drawbridge/internal/servers/ssh"
 )
 
 // Entry is one built-in server.
@@ -29,6 +30,7 @@ type Entry struct {
 var Table = []Entry{
 	{"memory", with(memory.ReadConfig, memory.New), true, memory.Variables()},
 	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), true, sequentialthinking.Variables()},
+	{"ssh", with(ssh.ReadConfig, ssh.New), false, ssh.Variables()},
 }
 
 // Find gives the entry of a name.

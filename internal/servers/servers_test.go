@@ -25,11 +25,7 @@ func TestTable(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(e.Name, "testdata", "tools.golden.json")); err != nil {
 				t.Errorf("no golden tool list, so the contract suite does not run: %v", err)
 			}
-			srv, err := e.New(kit.Settings{}, kittest.Deps(&kittest.Log{}, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if srv.Name() != e.Name {
+			if srv := open(t, e, "", "").Server; srv.Name() != e.Name {
 				t.Errorf("the server calls itself %s", srv.Name())
 			}
 			for _, v := range e.Variables {
@@ -50,16 +46,16 @@ func TestTable(t *testing.T) {
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	e, _ := servers.Find("memory")
-	open := func(mode kit.Mode, toolsets string) (*kit.Server, error) {
+	try := func(mode kit.Mode, toolsets string) (*kit.Server, error) {
 		return e.New(kit.Settings{Mode: mode, Values: map[string]secret.String{"toolsets": secret.New(toolsets)}}, kittest.Deps(&kittest.Log{}, nil))
 	}
-	if _, err := open("some", ""); err == nil || !strings.Contains(err.Error(), "read, write or all") {
+	if _, err := try("some", ""); err == nil || !strings.Contains(err.Error(), "read, write or all") {
 		t.Errorf("a mode that does not exist: %v", err)
 	}
-	if _, err := open("", "graph,nope"); err == nil || !strings.Contains(err.Error(), "choose from graph, bank, manage, all") {
+	if _, err := try("", "graph,nope"); err == nil || !strings.Contains(err.Error(), "choose from graph, bank, manage, all") {
 		t.Errorf("a toolset that does not exist: %v", err)
 	}
-	srv, err := open(kit.ModeRead, "graph")
+	srv, err := try(kit.ModeRead, "graph")
 	if err != nil {
 		t.Fatal(err)
 	}

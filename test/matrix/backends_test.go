@@ -1,6 +1,7 @@
 package matrix_test
 
 import (
+	"maps"
 	"testing"
 
 	"drawbridge/test/harness"
@@ -12,6 +13,7 @@ type backend struct {
 	revision, transport string
 	program             string
 	probes              map[feature]probe
+	slow                []feature // tried with one client program of each door only
 	// start gives the entries of the configuration, and what notes what reaches them.
 	start func(t testing.TB) (entries harness.Servers, main, tasks *ledger)
 }
@@ -32,18 +34,28 @@ func backends() []*backend {
 		{r1125, overStdio}, {r1125, overHTTP},
 		{r2026, overStdio}, {r2026, overHTTP},
 	} {
-		out = append(out, fixtureBackend(b.revision, b.transport))
+		out = append(out, fixtureBackend(b.revision, b.transport, false))
 	}
+	out = append(out, fixtureBackend(r1125, overStdio, true))
 	return append(out, samples()...)
 }
 
 // fixtureBackend is the fixture of a revision, with the tasks fixture beside it
-// where the revision has tasks.
-func fixtureBackend(revision, transport string) *backend {
+// where the revision has tasks. An interactive one has a process for every client.
+func fixtureBackend(revision, transport string, interactive bool) *backend {
 	b := &backend{revision: revision, transport: transport, program: "fixture (Go SDK 1.8.0)", probes: ofFixture}
+	if interactive {
+		b.program += ", interactive"
+		// The gateway lists what its own process offers, not what another one adds.
+		b.probes = maps.Clone(ofFixture)
+		delete(b.probes, listChanges)
+	}
 	b.start = func(t testing.TB) (harness.Servers, *ledger, *ledger) {
 		l := newLedger()
 		entries := harness.Servers{mainEntry: entry(t, transport, spec{Revision: revision}, l)}
+		if interactive {
+			entries[mainEntry]["interactive"] = true
+		}
 		if revision < r1125 {
 			return entries, l, nil
 		}

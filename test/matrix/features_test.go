@@ -102,7 +102,7 @@ func probeLifecycle(ctx context.Context, c *cell) error {
 	}
 	var p struct{ ProtocolVersion string }
 	if err := n.params(&p); err != nil || p.ProtocolVersion != r1125 {
-		return fmt.Errorf("the backend was greeted with %q (%w)", p.ProtocolVersion, err)
+		return fmt.Errorf("the backend was greeted with %q (%v)", p.ProtocolVersion, err)
 	}
 	_, err = c.ledger.message(0, "notifications/initialized")
 	return err
@@ -300,10 +300,7 @@ func probeCancel(ctx context.Context, c *cell) error {
 			return n.Kind == hungUp && n.id() == start.id()
 		})
 	} else {
-		_, err = c.ledger.find(mark, "notifications/cancelled with the id of the call", func(n note) bool {
-			var p struct{ RequestID json.RawMessage }
-			return n.Kind == arrived && n.Method == "notifications/cancelled" && n.params(&p) == nil && string(p.RequestID) == start.id()
-		})
+		_, err = c.ledger.find(mark, "notifications/cancelled with the id of the call", func(n note) bool { return n.cancels(start) })
 	}
 	if err != nil {
 		return err
@@ -355,7 +352,7 @@ func (c *cell) leveled(mark int, level string) error {
 		} `json:"_meta"`
 	}
 	if err := n.params(&p); err != nil || p.Meta.Level != level {
-		return fmt.Errorf("the backend was asked for %q (%w)", p.Meta.Level, err)
+		return fmt.Errorf("the backend was asked for %q (%v)", p.Meta.Level, err)
 	}
 	return nil
 }
@@ -396,13 +393,21 @@ func (c *cell) until(ctx context.Context, r request) error {
 	return nil
 }
 
-// probeUpdates: a change to a resource is told of after it was made.
+// probeUpdates: a change to a resource is told of after it was made. The backend
+// is asked for it when the client subscribes, and told when nobody does any more.
 func probeUpdates(ctx context.Context, c *cell) error {
 	if err := c.do(ctx, "forget", nil, nil); err != nil {
 		return err
 	}
+	mark := c.ledger.mark()
 	if err := c.do(ctx, "subscribe", request{URI: noteURI}, nil); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
+	}
+	asked, err := c.ledger.find(mark, "a subscription", func(n note) bool {
+		return n.Kind == arrived && (n.Method == "resources/subscribe" || n.Method == "subscriptions/listen") && strings.Contains(string(n.Raw), noteURI)
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := c.call(ctx, "touch", nil); err != nil {
 		return err
@@ -417,12 +422,20 @@ func probeUpdates(ctx context.Context, c *cell) error {
 	if text != c.token {
 		return fmt.Errorf("the resource still says %q", text)
 	}
-	asked := "resources/subscribe"
-	if c.backend.revision == r2026 {
-		asked = "subscriptions/listen"
+	if err := c.do(ctx, "unsubscribe", request{URI: noteURI}, nil); err != nil {
+		return fmt.Errorf("unsubscribe: %w", err)
 	}
-	if _, err := c.ledger.message(0, asked); err != nil {
-		return err
+	_, err = c.ledger.find(mark, "the end of the subscription", func(n note) bool { return c.ends(asked, n) })
+	return err
+}
+
+// ends tells whether a note is the end of a subscription.
+func (c *cell) ends(asked, n note) bool {
+	switch {
+	case asked.Method == "resources/subscribe":
+		return n.Kind == arrived && n.Method == "resources/unsubscribe" && strings.Contains(string(n.Raw), noteURI)
+	case c.backend.transport == overHTTP:
+		return n.Kind == hungUp && n.id() == asked.id()
 	}
-	return c.do(ctx, "unsubscribe", request{URI: noteURI}, nil)
+	return n.cancels(asked)
 }

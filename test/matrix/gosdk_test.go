@@ -26,6 +26,7 @@ type goPeer struct {
 	events  []event
 	changed chan struct{}
 	stop    context.CancelFunc // of the call to cancel, at its first progress
+	holds   any                // token of that call
 }
 
 // event is what a client was told outside of results.
@@ -200,7 +201,7 @@ func (p *goPeer) progressed(_ context.Context, r *mcp.ProgressNotificationClient
 	p.tell(event{Kind: "progress", Progress: r.Params.Progress, Message: r.Params.Message})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stop != nil {
+	if p.stop != nil && r.Params.ProgressToken == p.holds {
 		p.stop()
 	}
 }
@@ -347,9 +348,10 @@ func (p *goPeer) cancel(ctx context.Context, r request) (outcome, error) {
 	call, stop := context.WithCancel(ctx)
 	defer stop()
 	p.mu.Lock()
-	p.stop = stop
+	params := p.params(r)
+	p.stop, p.holds = stop, params.GetProgressToken()
 	p.mu.Unlock()
-	_, err := p.s.CallTool(call, p.params(r))
+	_, err := p.s.CallTool(call, params)
 	p.mu.Lock()
 	p.stop = nil
 	p.mu.Unlock()

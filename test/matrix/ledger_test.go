@@ -49,6 +49,14 @@ func (n note) id() string {
 	return string(m.ID)
 }
 
+// cancels tells whether a note takes back a request.
+func (n note) cancels(request note) bool {
+	var p struct {
+		RequestID json.RawMessage `json:"requestId"`
+	}
+	return n.Kind == arrived && n.Method == "notifications/cancelled" && n.params(&p) == nil && string(p.RequestID) == request.id()
+}
+
 // ledger is what a backend's end saw, in order. Backends in a process of their
 // own write it over HTTP.
 type ledger struct {

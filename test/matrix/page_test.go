@@ -18,11 +18,13 @@ the client programs with which the feature was seen to work:
 %s
 "no" names an entry of the list of what cannot work, at the end. A dot means that the program of
 that row does not offer the feature; another row of the same revision and transport does. Where
-a client program is missing in a cell, its SDK does not have the feature.
+a client program is missing in a cell, its SDK does not have the feature, or the sample's tool
+takes seconds and was tried with one program only.
 
 The backends called fixture are servers made with the Go SDK that speak one revision and offer
 exactly what it defines; tasks, which that SDK does not have, come from a fixture of our own
-beside it. What reaches them is read beneath the SDK. The other backends are official sample
+beside it. What reaches them is read beneath the SDK. Over stdio one process serves all clients,
+or, where it is ` + "`interactive`" + `, each of them its own. The other backends are official sample
 servers as they are, whose results are the only witness of their end; the one that is
 2025-11-25 over HTTP+SSE is newer than its transport.
 

@@ -21,12 +21,35 @@ func asks(tool, kind string, want func(token string) string) probe {
 		if got.text() != want(c.token) {
 			return fmt.Errorf("%s says %q", tool, got.text())
 		}
-		if kind != "" && count(got.events, kind) != 1 {
-			return fmt.Errorf("the client was asked %d times", count(got.events, kind))
+		if err := c.asked(got.events, kind); err != nil {
+			return err
 		}
 		_, err = c.reached(c.ledger, mark, tool)
 		return err
 	}
+}
+
+// asked tells whether the client was asked once, and with the words of the
+// backend. The Go SDK's client is not told of roots.
+func (c *cell) asked(events []event, kind string) error {
+	all := of(events, kind)
+	if kind == "" {
+		return nil
+	}
+	if len(all) != 1 {
+		return fmt.Errorf("the client was asked %d times", len(all))
+	}
+	var p struct{ Mode, Message, URL string }
+	if kind != "elicit" {
+		return nil
+	}
+	if err := json.Unmarshal(all[0].Params, &p); err != nil {
+		return err
+	}
+	if p.Message != c.token || p.Mode == "url" && p.URL != "https://example.com/"+c.token {
+		return fmt.Errorf("the client was asked %s", all[0].Params)
+	}
+	return nil
 }
 
 // probeCompletion: values come, and the context of other arguments goes where it
@@ -93,15 +116,11 @@ func probeTasks(ctx context.Context, c *cell) error {
 		return errors.New("the backend has no tasks")
 	}
 	mark := c.tasks.mark()
-	var got struct {
-		ID       string
-		Statuses []string
-		Result   result
-	}
-	if err := c.do(ctx, "task", request{Name: "ponder", Arguments: map[string]any{"text": c.token}}, &got); err != nil {
+	got, err := c.runTask(ctx, "ponder", map[string]any{"text": c.token})
+	if err != nil {
 		return err
 	}
-	if got.ID == "" || got.Result.text() != "pondered "+c.token || len(got.Statuses) == 0 {
+	if got.Result.text() != "pondered "+c.token {
 		return fmt.Errorf("the client saw %+v", got)
 	}
 	if strings.HasPrefix(got.ID, "inner-") {
@@ -114,6 +133,25 @@ func probeTasks(ctx context.Context, c *cell) error {
 		return err
 	}
 	return c.once(mark, "ponder")
+}
+
+// finished is a task that a client ran to its end.
+type finished struct {
+	ID       string
+	Statuses []string
+	Result   result
+}
+
+// runTask has the client run a tool as a task, and wants one to have been made.
+func (c *cell) runTask(ctx context.Context, name string, args map[string]any) (finished, error) {
+	var got finished
+	if err := c.do(ctx, "task", request{Name: name, Arguments: args}, &got); err != nil {
+		return got, err
+	}
+	if got.ID == "" || len(got.Statuses) == 0 {
+		return got, fmt.Errorf("the client saw no task: %+v", got)
+	}
+	return got, nil
 }
 
 // once tells whether the tasks fixture was called exactly once.

@@ -120,9 +120,19 @@ var ofNode = map[feature]probe{
 // ofNodeTasks are the same and a tool that needs a task, of four seconds.
 func ofNodeTasks() map[feature]probe {
 	out := maps.Clone(ofNode)
-	out[taskTools] = says("simulate-research-query", map[string]any{"topic": "bridges"}, "# Research Report: bridges")
+	topic := map[string]any{"topic": "bridges"}
+	out[taskTools] = says("simulate-research-query", topic, report)
+	out[tasks] = func(ctx context.Context, c *cell) error {
+		got, err := c.runTask(ctx, "simulate-research-query", topic)
+		if err == nil && !strings.Contains(got.Result.text(), report) {
+			err = fmt.Errorf("the client saw %+v", got)
+		}
+		return err
+	}
 	return out
 }
+
+const report = "# Research Report: bridges"
 
 // completesDepartments: the second argument's values depend on the context.
 func completesDepartments(ctx context.Context, c *cell) error {
@@ -162,7 +172,7 @@ func samples() []*backend {
 				return harness.Servers{mainEntry: entry}, nil, nil
 			}}
 	}
-	return []*backend{
+	rows := []*backend{
 		row(r1125, overStdio, npm, ofNodeTasks(), func(t testing.TB) map[string]any {
 			return map[string]any{"command": harness.Tool(t, "mcp-server-everything"), "args": []string{"stdio"}, "env": map[string]string{"PATH": harness.ToolPath(t)}}
 		}),
@@ -180,6 +190,8 @@ func samples() []*backend {
 			return map[string]any{"command": harness.Tool(t, "everything-server")}
 		}),
 	}
+	rows[0].slow = []feature{tasks, taskTools}
+	return rows
 }
 
 // everything starts npm's sample server over an HTTP transport.

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// taskFixture is a strict server of one revision that has tasks, which no SDK
-// offers for servers: in the shape of 2025-11-25, or of the extension of
+// taskFixture is a strict server of one revision that has tasks, which the Go SDK
+// does not have: in the shape of 2025-11-25, or of the extension of
 // 2026-07-28. A task is done at the second look at it.
 type taskFixture struct {
 	revision string
@@ -230,7 +230,9 @@ func (f *taskFixture) post(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	if status := f.admit(w, r, noted(body).Method); status != http.StatusOK {
+	var c call
+	_ = json.Unmarshal(body, &c) // what is no message is not admitted
+	if status := f.admit(w, r, c); status != http.StatusOK {
 		w.WriteHeader(status)
 		return
 	}
@@ -244,15 +246,16 @@ func (f *taskFixture) post(w http.ResponseWriter, r *http.Request) {
 }
 
 // admit insists on the session, or on the headers, of the fixture's era.
-func (f *taskFixture) admit(w http.ResponseWriter, r *http.Request, method string) int {
+func (f *taskFixture) admit(w http.ResponseWriter, r *http.Request, c call) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	session := r.Header.Get("Mcp-Session-Id")
 	switch {
-	case f.modern() && (r.Header.Get("MCP-Protocol-Version") != r2026 || r.Header.Get("Mcp-Method") != method):
+	case f.modern() && (r.Header.Get("MCP-Protocol-Version") != r2026 || r.Header.Get("Mcp-Method") != c.Method ||
+		r.Header.Get("Mcp-Name") != c.Params.Name+c.Params.TaskID):
 		return http.StatusBadRequest
 	case f.modern():
-	case method == "initialize":
+	case c.Method == "initialize":
 		id := "session-" + strconv.Itoa(len(f.sessions)+1)
 		f.sessions[id] = true
 		w.Header().Set("Mcp-Session-Id", id)

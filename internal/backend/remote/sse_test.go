@@ -89,7 +89,12 @@ func TestOldEndpoints(t *testing.T) {
 	} {
 		t.Run(endpoint, func(t *testing.T) {
 			t.Parallel()
-			f := newOld(t, endpoint, func(m message) []string { return []string{answered(m, `{}`)} })
+			f := newOld(t, endpoint, func(m message) []string {
+				if m.ID == nil {
+					return nil // a notification
+				}
+				return []string{answered(m, `{}`)}
+			})
 			p, err := dialer(t, f.URL+"/sse", isSSE).Dial(t.Context(), hello)
 			if !ok {
 				if fault.CodeOf(err) != fault.Upstream {

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/servers/kit/jobs"
+	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/typed"
 )
 
 // Call is what a handler knows of the request it works for. It must not be used
@@ -19,20 +23,41 @@ type Call struct {
 	Tool string // name of the tool; "" for a resource or prompt
 	Log  *slog.Logger
 
-	server *Server
-	user   string
-	token  []byte // the client's progress token, raw; nil when it wants none
-	sink   mcpwire.Sink
-	meta   map[string]string
+	server    *Server
+	user      string
+	space     string
+	confirmed bool
+	token     []byte // the client's progress token, raw; nil when it wants none
+
+	meta    map[string]string
+	blocks  output.Blocks
+	undo    []byte // raw object; nil when none
+	marks   output.Marks
+	outside bool // something from outside is in the result
+
+	mu   sync.Mutex   // guards sink and job
+	sink mcpwire.Sink // nil once the request is over
+	job  *job         // of a Long tool
 }
 
 // User is whose state the call works on. It is never empty.
 func (c *Call) User() string { return c.user }
 
+// Space is the part of the user's state that the caller chose; "" is the one that
+// everybody starts with. State is keyed by both in a server with Spec.Spaces.
+func (c *Call) Space() string { return c.space }
+
 // Progress tells the client how far the work is. total 0 is unknown. It costs
 // nothing when the client did not ask for it.
 func (c *Call) Progress(done, total float64, message string) {
-	if c.token == nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.job != nil {
+		if id := c.job.Note(jobs.Progress{Done: done, Total: total, Message: message}); id != "" {
+			c.Updated(c.server.jobURI(id))
+		}
+	}
+	if c.token == nil || c.sink == nil {
 		return
 	}
 	p := struct {
@@ -44,6 +69,26 @@ func (c *Call) Progress(done, total float64, message string) {
 	c.sink.Notify(mcpwire.Notification{Revision: mcpwire.LatestModern, Method: mcpwire.MethodProgress, Params: mustJSON(p)})
 }
 
+// noteTo has progress recorded in a job, too.
+func (c *Call) noteTo(j *job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.job = j
+}
+
+// detach ends the use of the request's sink: the work goes on without it.
+func (c *Call) detach() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sink = nil
+}
+
+func (c *Call) detached() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sink == nil
+}
+
 // Meta adds a member to the result's _meta, for programs rather than models.
 func (c *Call) Meta(key, value string) {
 	if c.meta == nil {
@@ -53,10 +98,10 @@ func (c *Call) Meta(key, value string) {
 }
 
 // Updated tells the user's watchers that a resource has new content.
-func (c *Call) Updated(uri string) { c.server.watchers.updated(c.user, uri) }
+func (c *Call) Updated(uri string) { c.server.watchers.Updated(c.user, uri) }
 
 // ResourcesChanged tells the user's watchers that the list of resources differs.
-func (c *Call) ResourcesChanged() { c.server.watchers.resourcesChanged(c.user) }
+func (c *Call) ResourcesChanged() { c.server.watchers.ResourcesChanged(c.user) }
 
 // newCall makes the Call of a request, which needs a user.
 func (s *Server) newCall(ctx context.Context, tool string, req *mcpwire.Request, sink mcpwire.Sink) (*Call, error) {
@@ -72,7 +117,7 @@ func (s *Server) callTool(ctx context.Context, req *mcpwire.Request, sink mcpwir
 	t, ok := s.tools[req.Target]
 	if !ok {
 		if text := s.spec.UnknownTool; text != nil {
-			return done(result{text: text(req.Target), isError: true})
+			return done(result{Text: text(req.Target), IsError: true})
 		}
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "There is no tool %q. tools/list has the names.", req.Target))
 	}
@@ -87,18 +132,97 @@ func (s *Server) callTool(ctx context.Context, req *mcpwire.Request, sink mcpwir
 	if err != nil {
 		return mcpwire.Fail(mcpwire.FromFault(err))
 	}
+	out, err := s.runTool(ctx, call, &t, req, args)
+	if err != nil {
+		return done(s.failed(ctx, t.Name, err))
+	}
+	return out
+}
+
+// runTool checks the arguments, has the call approved where it must be, and does
+// the work.
+func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.Request, args []byte) (mcpwire.Outcome, error) {
+	if s.spec.Spaces {
+		var err error
+		if call.space, err = typed.SpaceOf(args); err != nil {
+			return mcpwire.Outcome{}, err
+		}
+	}
+	b, err := t.bind(call, t.ready, args)
+	if err != nil {
+		return mcpwire.Outcome{}, err
+	}
+	if t.wantsDryRun(args) {
+		res, err := s.short(ctx, t, func(ctx context.Context) (result, error) {
+			p, err := t.preview(ctx, call, b.in)
+			return p.rendered(t, call), err
+		})
+		return done(res), err
+	}
+	if call.confirmed, err = s.approved(ctx, t, req, args); err != nil {
+		return mcpwire.Outcome{}, err
+	}
+	if t.confirms() && !call.confirmed {
+		return s.askFirst(ctx, call, t, req, args, b)
+	}
+	run := func(ctx context.Context) (result, error) {
+		res, err := b.run(ctx)
+		res.Meta = call.metadata()
+		return res, err
+	}
+	var res result
+	if t.long {
+		res, err = s.runLong(ctx, call, t, run)
+	} else {
+		res, err = s.short(ctx, t, run)
+	}
+	if q, ok := errors.AsType[*askError](err); ok && !call.confirmed {
+		return s.ask(ctx, t, req, args, q.Question)
+	}
+	return done(res), err
+}
+
+// askFirst asks for the approval of a call that always needs one. The preview,
+// which only reads, tells the person what it is about.
+func (s *Server) askFirst(ctx context.Context, call *Call, t *Tool, req *mcpwire.Request, args []byte, b bound) (mcpwire.Outcome, error) {
+	if !canAsk(req) {
+		return mcpwire.Outcome{}, cannotAsk(t)
+	}
+	q := Question{Effect: t.Description}
+	if t.preview != nil {
+		_, err := s.short(ctx, t, func(ctx context.Context) (result, error) {
+			p, err := t.preview(ctx, call, b.in)
+			q = p.question()
+			return result{}, err
+		})
+		if err != nil {
+			return mcpwire.Outcome{}, err
+		}
+	}
+	return s.ask(ctx, t, req, args, q)
+}
+
+// short runs work that the request waits for.
+func (s *Server) short(ctx context.Context, t *Tool, work func(context.Context) (result, error)) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	res, err := s.guarded(ctx, func() (result, error) { return t.run(ctx, call, t.ready, args) })
+	res, err := s.guarded(ctx, func() (result, error) { return work(ctx) })
 	if err != nil {
-		return done(s.failed(ctx, t.Name, t.tooSlow(ctx, err)))
+		return result{}, t.tooSlow(ctx, err)
 	}
-	res.meta = call.meta
-	return done(res)
+	return res, nil
+}
+
+// metadata is the result's _meta.
+func (c *Call) metadata() map[string]string {
+	if c.outside {
+		c.Meta(output.MetaUntrusted, "true")
+	}
+	return c.meta
 }
 
 func done(r result) mcpwire.Outcome {
-	return mcpwire.Done(mcpwire.LatestModern, r.append(nil))
+	return mcpwire.Done(mcpwire.LatestModern, r.Append(nil))
 }
 
 // arguments finds params.arguments; none is an empty object.
@@ -114,7 +238,7 @@ func arguments(params []byte) ([]byte, bool) {
 // failed is the result of a tool that returned an error, whose cause is logged here.
 func (s *Server) failed(ctx context.Context, tool string, err error) result {
 	s.logFailure(ctx, tool, err)
-	return result{text: fault.PublicOf(err), isError: true}
+	return result{Text: fault.PublicOf(err), IsError: true}
 }
 
 func (s *Server) logFailure(ctx context.Context, what string, err error) {
@@ -133,15 +257,19 @@ func (s *Server) logFailure(ctx context.Context, what string, err error) {
 		slog.String("server", s.spec.Name), slog.String("what", what), slog.String("code", string(code)), slog.Any("error", err))
 }
 
-// guarded runs a piece of a server: within the limit of parallel calls, prepared,
-// and with panics turned into errors.
-func (s *Server) guarded(ctx context.Context, f func() (result, error)) (res result, err error) {
+// guarded runs a piece of a server within the limit of parallel calls.
+func (s *Server) guarded(ctx context.Context, f func() (result, error)) (result, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return result{}, fault.Wrap(ctx.Err(), fault.Limited, "The server %s is busy with %d calls. Try again in a moment.", s.spec.Name, cap(s.slots))
 	}
+	return s.protected(ctx, f)
+}
+
+// protected runs a piece of a server prepared, and with panics turned into errors.
+func (s *Server) protected(ctx context.Context, f func() (result, error)) (res result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			res, err = result{}, fmt.Errorf("panic: %v\n%s", r, debug.Stack())

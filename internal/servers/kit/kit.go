@@ -8,35 +8,41 @@
 // logs their cause once. A Server is a mcpwire.Handler in the shape of the newest
 // revision; the backend for built-in servers wraps it, the gateway translates for
 // older clients. A server knows neither the wire nor HTTP.
+//
+// For the author of a server:
+//
+//   - Arguments are a struct (tags: package shape), outputs a struct or Text. The
+//     text of an output is its compact JSON, or what its Text method says.
+//   - A failure is a fault whose sentence ends in what to do; its cause is logged.
+//     An Upstream gives such faults for whatever a system answers.
+//   - A tool made with Destroy runs only after a person has approved the call
+//     outside of the model. The kit does all of it. WithPreview tells the person
+//     what will happen. A tool that is dangerous only sometimes returns Ask before
+//     it has done anything, and looks at Call.Confirmed.
+//   - WithPreview also gives a tool dry_run; Undoable and Call.Undo tell how to
+//     take the work back.
+//   - What strangers wrote is Untrusted in an output, or goes through Call.Outside.
+//   - Work that may take minutes is Long: the same handler, which goes on as a job.
+//   - A tool Keeping another server's contract has none of this, to the letter.
+//   - Credentials come from Call.Credential, files from Call.OpenFile, lists of what
+//     may be touched are Targets. A server reads no environment and no clock but
+//     Deps.Now, and writes nothing but its own tables.
 package kit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"drawbridge/internal/mcpwire"
-	"drawbridge/internal/tables"
+	"drawbridge/internal/servers/kit/approval"
+	"drawbridge/internal/servers/kit/jobs"
+	"drawbridge/internal/servers/kit/uris"
+	"drawbridge/internal/servers/kit/watch"
 )
-
-// Deps is what a server gets from the program around it.
-type Deps struct {
-	Log     *slog.Logger
-	Now     func() time.Time
-	DB      tables.DB // the server's own tables; nil where it declared no need
-	Version string    // of the program, shown in serverInfo
-}
-
-// Validate tells what is missing.
-func (d Deps) Validate() error {
-	if d.Log == nil || d.Now == nil {
-		return errors.New("a built-in server needs a log and a clock")
-	}
-	return nil
-}
 
 // Spec is what a server is.
 type Spec struct {
@@ -58,11 +64,18 @@ type Spec struct {
 	Mode Mode
 	// OpenWorld says that the tools reach a system outside of Drawbridge.
 	OpenWorld bool
+	// Spaces gives every tool the optional argument space, see Call.Space. Tools
+	// that keep a contract take it, too, but do not list it.
+	Spaces bool
 	// UnknownTool, where a contract with another server asks for it, is the text
 	// of the isError result for a tool that does not exist. nil: an error -32602.
 	UnknownTool func(name string) string
 	// Parallel bounds the calls that run at once; 0 is 32.
 	Parallel int
+	// Timeout bounds the calls of tools that set no time of their own; 0 is 30 s.
+	Timeout time.Duration
+	// Patience is how long a request waits for a Long tool; 0 is 50 s.
+	Patience time.Duration
 
 	// Prepare runs before the first request that needs the server's state, until
 	// it succeeds once: lists work while it cannot. May be nil.
@@ -86,12 +99,14 @@ type Server struct {
 	tools map[string]Tool
 	list  []byte // rendered tools/list result
 	slots chan struct{}
+	desk  *approval.Desk
+	jobs  *jobs.Registry[result]
 
 	prepared struct {
 		sync.Mutex // held while Prepare runs
 		done       bool
 	}
-	watchers watchers
+	watchers watch.Registry
 }
 
 // New checks a Spec and makes its Server. What it refuses are mistakes of the
@@ -100,13 +115,17 @@ func New(spec Spec, deps Deps) (*Server, error) {
 	if err := deps.Validate(); err != nil {
 		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
 	}
-	if spec.Parallel == 0 {
-		spec.Parallel = defaultParallel
+	spec.Parallel = cmp.Or(spec.Parallel, defaultParallel)
+	spec.Timeout = cmp.Or(spec.Timeout, defaultTimeout)
+	spec.Patience = cmp.Or(spec.Patience, defaultPatience)
+	spec.Mode = cmp.Or(spec.Mode, ModeWrite)
+	desk, err := approval.NewDesk(deps.Now)
+	if err != nil {
+		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
 	}
-	if spec.Mode == "" {
-		spec.Mode = ModeWrite
-	}
-	s := &Server{spec: spec, deps: deps, slots: make(chan struct{}, spec.Parallel)}
+	s := &Server{spec: spec, deps: deps, slots: make(chan struct{}, spec.Parallel), desk: desk}
+	s.jobs = jobs.New[result](deps.Now, jobs.DefaultLimits(), func(user, id string) { s.watchers.Updated(user, s.jobURI(id)) })
+	s.offerJobs()
 	if err := s.checkParts(); err != nil {
 		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
 	}
@@ -119,12 +138,36 @@ func New(spec Spec, deps Deps) (*Server, error) {
 // Name is the server's name in the table of servers.
 func (s *Server) Name() string { return s.spec.Name }
 
-// Close releases what the server holds. Calls must have ended.
-func (s *Server) Close(ctx context.Context) error {
-	if s.spec.Close == nil {
-		return nil
+// Mode caps what the tools may do.
+func (s *Server) Mode() Mode { return s.spec.Mode }
+
+// Does says in a word or two what a tool may do, for people.
+func (s *Server) Does(tool string) string {
+	switch t := s.tools[tool]; {
+	case t.tier == TierRead:
+		return "reads"
+	case t.tier == TierWrite:
+		return "writes"
+	case t.restorable:
+		return "dangerous, restorable"
+	case t.contract != nil:
+		return "dangerous, never asked about"
+	case t.asksItself:
+		return "dangerous, asks where it must"
 	}
-	return s.spec.Close(ctx)
+	return "dangerous"
+}
+
+// Toolset names the toolset of a tool; "" for one that is always there.
+func (s *Server) Toolset(tool string) string { return s.tools[tool].set }
+
+// Close ends the jobs and releases what the server holds. Calls must have ended.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.jobs.Stop(ctx)
+	if s.spec.Close == nil {
+		return err
+	}
+	return errors.Join(err, s.spec.Close(ctx))
 }
 
 // Info is what the server says of itself at server/discover or initialize.
@@ -162,7 +205,8 @@ func (s *Server) checkParts() error {
 			return fmt.Errorf("resource template %q: incomplete or twice", t.URITemplate)
 		}
 		seen[t.URITemplate] = true
-		if err := t.parse(); err != nil {
+		var err error
+		if t.uris, err = uris.Parse(t.URITemplate); err != nil {
 			return err
 		}
 	}

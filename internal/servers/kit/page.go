@@ -1,96 +1,19 @@
 package kit
 
-import (
-	"encoding/base64"
-	"strconv"
-	"strings"
+import "drawbridge/internal/servers/kit/page"
 
-	"drawbridge/internal/fault"
+// PageIn are the arguments of a tool that answers in pages, PageOut the part of
+// its output that says how to go on: embed them. A Window is a part of a list.
+type (
+	PageIn  = page.In
+	PageOut = page.Out
+	Window  = page.Window
 )
-
-// PageIn are the arguments of a tool that answers in pages: embed it in an input.
-type PageIn struct {
-	Limit  int    `json:"limit,omitempty" jsonschema:"Most items in one answer." min:"1" max:"200"`
-	Cursor string `json:"cursor,omitempty" jsonschema:"Where to go on: next_cursor of the answer before."`
-}
-
-// PageOut is the part of an output that says how to go on: embed it.
-type PageOut struct {
-	Total      int    `json:"total" jsonschema:"How many there are in all."`
-	NextCursor string `json:"next_cursor,omitempty" jsonschema:"Send it as cursor for the next page; absent on the last one."`
-}
-
-// Window is a part of a list.
-type Window struct{ Offset, Limit int }
-
-const cursorPrefix = "o"
-
-// Window reads the arguments; limit is used where none is given.
-func (in PageIn) Window(limit int) (Window, error) {
-	w := Window{Limit: limit}
-	if in.Limit > 0 {
-		w.Limit = in.Limit
-	}
-	if in.Cursor == "" {
-		return w, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(in.Cursor)
-	if err != nil {
-		return w, errCursor()
-	}
-	digits, ok := strings.CutPrefix(string(raw), cursorPrefix)
-	offset, err := strconv.Atoi(digits)
-	if !ok || err != nil || offset < 0 {
-		return w, errCursor()
-	}
-	w.Offset = offset
-	return w, nil
-}
-
-func errCursor() error {
-	return fault.New(fault.Invalid, "The cursor is not one of this tool. Send next_cursor of the answer before, or none to start again.")
-}
-
-func cursorAt(offset int) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + strconv.Itoa(offset)))
-}
 
 // Cut takes the window out of all, and less of it where the items would not fit
 // the output budget. At least one item is kept.
-func Cut[T any](w Window, all []T) ([]T, PageOut) {
-	start := min(w.Offset, len(all))
-	page := all[start:min(start+w.Limit, len(all))]
-	return Fit(w, page, len(all))
-}
+func Cut[T any](w Window, all []T) ([]T, PageOut) { return page.Cut(w, all) }
 
 // Fit is Cut for items that were read with the window's offset and limit; total
 // is how many there are in all.
-func Fit[T any](w Window, page []T, total int) ([]T, PageOut) {
-	const roomForRest = 1 << 10
-	size := 0
-	for i := range page {
-		b, err := compact(page[i])
-		if err != nil {
-			break // the tool's own encoding will report it
-		}
-		if size += len(b) + 1; size > textBudget-roomForRest && i > 0 {
-			page = page[:i]
-			break
-		}
-	}
-	out := PageOut{Total: total}
-	if end := w.Offset + len(page); end < total && len(page) > 0 {
-		out.NextCursor = cursorAt(end)
-	}
-	return page, out
-}
-
-// cut is Cut without a budget, for the protocol's own lists.
-func (w Window) cut(all []any) (page []any, next string) {
-	start := min(w.Offset, len(all))
-	end := min(start+w.Limit, len(all))
-	if end < len(all) {
-		next = cursorAt(end)
-	}
-	return all[start:end], next
-}
+func Fit[T any](w Window, items []T, total int) ([]T, PageOut) { return page.Fit(w, items, total) }

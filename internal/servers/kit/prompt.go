@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/servers/kit/output"
 )
 
 // Prompt is a prompt that a person picks.
@@ -27,10 +28,7 @@ type Argument struct {
 }
 
 // Message is one message of a rendered prompt.
-type Message struct {
-	Role string // "user" or "assistant"
-	Text string
-}
+type Message = output.Message
 
 func (s *Server) listPrompts() mcpwire.Outcome {
 	type shown struct {
@@ -73,22 +71,8 @@ func (s *Server) getPrompt(ctx context.Context, req *mcpwire.Request, sink mcpwi
 		if err != nil {
 			return nil, err
 		}
-		return appendPrompt(p.Description, messages), nil
+		return output.AppendPrompt(p.Description, messages), nil
 	})
-}
-
-func appendPrompt(description string, messages []Message) []byte {
-	dst := mcpwire.AppendString([]byte(`{"resultType":"complete","description":`), description)
-	dst = append(dst, `,"messages":[`...)
-	for i, m := range messages {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = mcpwire.AppendString(append(dst, `{"role":`...), m.Role)
-		dst = mcpwire.AppendString(append(dst, `,"content":{"type":"text","text":`...), m.Text)
-		dst = append(dst, `}}`...)
-	}
-	return append(dst, `]}`...)
 }
 
 // completes tells whether anything can be completed.

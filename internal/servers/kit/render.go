@@ -1,99 +1,92 @@
 package kit
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"unicode/utf8"
 
 	"drawbridge/internal/fault"
-	"drawbridge/internal/mcpwire"
-)
-
-// The output budget. Text is what a model reads and pays for; structured output
-// beyond its own bound is an error, since half an object is of no use.
-const (
-	textBudget       = 16 << 10
-	structuredBudget = 1 << 20
+	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/typed"
 )
 
 // result is what a tool has to say.
-type result struct {
-	text       string
-	structured []byte // raw object; nil when none
-	isError    bool
-	meta       map[string]string
-}
-
-// append writes the CallToolResult.
-func (r result) append(dst []byte) []byte {
-	dst = append(dst, `{"resultType":"complete","content":[{"type":"text","text":`...)
-	dst = mcpwire.AppendString(dst, r.text)
-	dst = append(dst, `}]`...)
-	if r.structured != nil {
-		dst = append(dst, `,"structuredContent":`...)
-		dst = append(dst, r.structured...)
-	}
-	if r.isError {
-		dst = append(dst, `,"isError":true`...)
-	}
-	if len(r.meta) > 0 {
-		dst = append(dst, `,"_meta":`...)
-		dst = append(dst, mustJSON(r.meta)...)
-	}
-	return append(dst, '}')
-}
+type result = output.Result
 
 // render makes the result of a tool's output; out points to it.
-func (p *prepared) render(out any) (result, error) {
-	if text, ok := out.(*Text); ok {
-		return result{text: p.within(string(*text))}, nil
+func render(c *Call, p *typed.Prepared, out any) (result, error) {
+	r := result{Blocks: c.blocks}
+	within := output.Within
+	if p.Contract != nil {
+		within = func(text string, _ *output.Marks) string { return text }
 	}
-	fillLists(reflect.ValueOf(out).Elem())
-	structured, err := compact(out)
-	if err != nil {
+	if text, ok := out.(*Text); ok {
+		r.Text = within(withUndo(string(*text), c.undo), &c.marks)
+		return r, nil
+	}
+	v := reflect.ValueOf(out).Elem()
+	output.FillLists(v)
+	var err error
+	if r.Structured, err = output.Compact(out); err != nil {
 		return result{}, fmt.Errorf("encode output: %w", err)
 	}
-	if p.contract == nil && len(structured) > structuredBudget {
-		return result{}, fault.New(fault.Limited, "The answer has %d bytes, more than the %d allowed. Ask for less: a smaller limit, or a narrower question.", len(structured), structuredBudget)
+	if p.Contract == nil && len(r.Structured) > output.StructuredBudget {
+		return result{}, fault.New(fault.Limited, "The answer has %d bytes, more than the %d allowed. Ask for less: a smaller limit, or a narrower question.", len(r.Structured), output.StructuredBudget)
 	}
-	text := string(structured)
-	if t, ok := reflect.TypeAssert[Texter](reflect.ValueOf(out).Elem()); ok {
-		text = t.Text()
+	if p.Untrusted {
+		c.outside = true
+		if p.Contract == nil { // whose text is what the other server says
+			v = c.marks.Mark(v)
+		}
 	}
-	return result{text: p.within(text), structured: structured}, nil
+	text, err := textOf(v)
+	if err != nil {
+		return result{}, err
+	}
+	r.Text = within(withUndo(text, c.undo), &c.marks)
+	r.Structured = output.WithMember(r.Structured, typed.Undo, c.undo)
+	return r, nil
 }
 
-// within cuts a text at the budget, and says so.
-func (p *prepared) within(text string) string {
-	if p.contract != nil || len(text) <= textBudget {
+func textOf(v reflect.Value) (string, error) {
+	if t, ok := reflect.TypeAssert[Texter](v); ok {
+		return t.Text(), nil
+	}
+	b, err := output.Compact(v.Interface())
+	if err != nil {
+		return "", fmt.Errorf("encode output: %w", err)
+	}
+	return string(b), nil
+}
+
+func withUndo(text string, undo []byte) string {
+	if undo == nil {
 		return text
 	}
-	cut := textBudget
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%s\n[cut: %d of %d bytes shown; ask for less at once, or go on with the cursor]", text[:cut], cut, len(text))
+	return text + "\nTo take it back: " + string(undo)
 }
 
-// compact is v as JavaScript's JSON.stringify(v) writes it.
-func compact(v any) ([]byte, error) { return encode(v, "") }
+// AddText adds a block of text to the result, after the first one.
+func (c *Call) AddText(text string) { c.blocks.AddText(text) }
 
-func encode(v any, indent string) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return unescapeSeparators(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+// AddImage adds an image to the result, after the text.
+func (c *Call) AddImage(mimeType string, data []byte) { c.blocks.AddImage(mimeType, data) }
+
+// Untrusted is text that strangers wrote: a field of an output, or anything that
+// is converted to it. See Call.Outside for text.
+type Untrusted = output.Untrusted
+
+// Outside puts text that strangers wrote between marks which it cannot forge, for
+// outputs that are Text or have a text of their own. Fields of the type Untrusted
+// are marked by the kit.
+func (c *Call) Outside(text string) string {
+	c.outside = true
+	return c.marks.Wrap(text)
 }
 
 // Compact is the text of an output that has no text of its own: compact JSON.
 func Compact(v any) string {
-	b, err := compact(filled(v))
+	b, err := output.Compact(output.Filled(v))
 	if err != nil {
 		panic(err) // an output type that cannot be encoded
 	}
@@ -103,72 +96,18 @@ func Compact(v any) string {
 // Indented is v as JavaScript's JSON.stringify(v, null, 2) writes it: the text
 // of the reference servers' results.
 func Indented(v any) string {
-	b, err := encode(filled(v), "  ")
+	b, err := output.Encode(output.Filled(v), "  ")
 	if err != nil {
 		panic(err) // an output type that cannot be encoded
 	}
 	return string(b)
 }
 
-// filled is v without nil lists. The lists inside of v's own lists are filled in
-// place.
-func filled(v any) any {
-	p := reflect.New(reflect.TypeOf(v))
-	p.Elem().Set(reflect.ValueOf(v))
-	fillLists(p.Elem())
-	return p.Interface()
-}
-
-// unescapeSeparators writes U+2028 and U+2029 as themselves; encoding/json always
-// escapes them, JavaScript never does.
-func unescapeSeparators(b []byte) []byte {
-	if !bytes.Contains(b, []byte(`\u202`)) {
-		return b
+// mustJSON encodes values of our own types, which cannot fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a type of the kit that cannot be encoded
 	}
-	out := make([]byte, 0, len(b))
-	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] != '\\':
-			out = append(out, b[i])
-		case bytes.HasPrefix(b[i:], []byte(`\u2028`)):
-			out = append(out, "\u2028"...)
-			i += len(`\u2028`) - 1
-		case bytes.HasPrefix(b[i:], []byte(`\u2029`)):
-			out = append(out, "\u2029"...)
-			i += len(`\u2029`) - 1
-		default: // an escape of two bytes, or the first two of another \u
-			out = append(out, b[i], b[i+1])
-			i++
-		}
-	}
-	return out
-}
-
-// fillLists makes every nil slice below v an empty one, so that output never
-// holds null where its schema says array.
-func fillLists(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			fillLists(v.Elem())
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			// The exported fields of an embedded struct can be set though it cannot.
-			if f := v.Field(i); f.CanSet() || v.Type().Field(i).Anonymous && f.Kind() == reflect.Struct {
-				fillLists(f)
-			}
-		}
-	case reflect.Slice:
-		if v.IsNil() {
-			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-			return
-		}
-		switch v.Type().Elem().Kind() {
-		case reflect.Struct, reflect.Pointer, reflect.Slice:
-			for i := range v.Len() {
-				fillLists(v.Index(i))
-			}
-		}
-	}
+	return b
 }

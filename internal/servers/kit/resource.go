@@ -2,13 +2,12 @@ package kit
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"net/url"
-	"strings"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/uris"
 )
 
 // Resource is a resource with a fixed URI. Its content may differ by user.
@@ -30,7 +29,7 @@ type Template struct {
 	// Complete suggests values of a variable that start with what is typed; may be nil.
 	Complete func(ctx context.Context, c *Call, variable, typed string) ([]string, error)
 
-	parts []templatePart
+	uris uris.Template
 }
 
 // Listed is one resource of a Template in resources/list.
@@ -43,71 +42,10 @@ type Listed struct {
 }
 
 // Content is what a resource holds: text, or bytes where Blob is set.
-type Content struct {
-	Text     string
-	Blob     []byte
-	MIMEType string // "" is the resource's own
-}
-
-// templatePart is a literal, or a variable that follows one.
-type templatePart struct{ literal, variable string }
-
-// parse splits the template once, at construction.
-func (t *Template) parse() error {
-	t.parts = nil
-	rest := t.URITemplate
-	for rest != "" {
-		lit, after, found := strings.Cut(rest, "{")
-		if !found {
-			t.parts = append(t.parts, templatePart{literal: lit})
-			break
-		}
-		name, next, closed := strings.Cut(after, "}")
-		if !closed || name == "" || lit == "" {
-			return fmt.Errorf("resource template %q: a variable is {name} with text before it", t.URITemplate)
-		}
-		t.parts = append(t.parts, templatePart{lit, name})
-		rest = next
-	}
-	if len(t.parts) == 0 {
-		return fmt.Errorf("resource template %q is empty", t.URITemplate)
-	}
-	return nil
-}
-
-// match reads the variables of a URI.
-func (t *Template) match(uri string) (map[string]string, bool) {
-	vars := map[string]string{}
-	for _, p := range t.parts {
-		rest, ok := strings.CutPrefix(uri, p.literal)
-		if !ok {
-			return nil, false
-		}
-		if p.variable == "" {
-			return vars, rest == ""
-		}
-		value, _, _ := strings.Cut(rest, "/")
-		decoded, err := url.PathUnescape(value)
-		if err != nil || value == "" {
-			return nil, false
-		}
-		vars[p.variable] = decoded
-		uri = rest[len(value):]
-	}
-	return vars, uri == ""
-}
+type Content = output.Content
 
 // Expand is the URI of the template with its variables, in their order.
-func Expand(uriTemplate string, values ...string) string {
-	for _, v := range values {
-		from, to := strings.IndexByte(uriTemplate, '{'), strings.IndexByte(uriTemplate, '}')
-		if from < 0 || to < from {
-			break
-		}
-		uriTemplate = uriTemplate[:from] + url.PathEscape(v) + uriTemplate[to+1:]
-	}
-	return uriTemplate
-}
+func Expand(uriTemplate string, values ...string) string { return uris.Expand(uriTemplate, values...) }
 
 // shownResource is a fixed resource in resources/list.
 type shownResource struct {
@@ -158,7 +96,7 @@ func (s *Server) listResources(ctx context.Context, req *mcpwire.Request, sink m
 }
 
 func listOutcome(w Window, all []any, keep cacheable) mcpwire.Outcome {
-	page, next := w.cut(all)
+	page, next := w.Plain(all)
 	return mcpwire.Done(mcpwire.LatestModern, mustJSON(struct {
 		ResultType string `json:"resultType"`
 		Resources  []any  `json:"resources"`
@@ -193,7 +131,7 @@ func (s *Server) readResource(ctx context.Context, req *mcpwire.Request, sink mc
 		if content.MIMEType == "" {
 			content.MIMEType = mime
 		}
-		return content.append(req.Target), nil
+		return content.Append(req.Target), nil
 	})
 }
 
@@ -206,26 +144,9 @@ func (s *Server) reader(uri string) (read func(context.Context, *Call) (Content,
 	}
 	for i := range s.spec.Templates {
 		t := &s.spec.Templates[i]
-		if vars, ok := t.match(uri); ok {
+		if vars, ok := t.uris.Match(uri); ok {
 			return func(ctx context.Context, c *Call) (Content, error) { return t.Read(ctx, c, vars) }, t.MIMEType
 		}
 	}
 	return nil, ""
-}
-
-// append writes the ReadResourceResult.
-func (c Content) append(uri string) []byte {
-	dst := []byte(`{"resultType":"complete","contents":[{"uri":`)
-	dst = mcpwire.AppendString(dst, uri)
-	if c.MIMEType != "" {
-		dst = mcpwire.AppendString(append(dst, `,"mimeType":`...), c.MIMEType)
-	}
-	if c.Blob != nil {
-		dst = append(dst, `,"blob":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, c.Blob)
-		dst = append(dst, '"')
-	} else {
-		dst = mcpwire.AppendString(append(dst, `,"text":`...), c.Text)
-	}
-	return append(dst, `}],"ttlMs":0,"cacheScope":"private"}`...)
 }

@@ -3,7 +3,9 @@ package kit
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
+	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -106,4 +108,20 @@ func (s *Server) serveCall(ctx context.Context, req *mcpwire.Request, sink mcpwi
 		return s.fail(ctx, req.Method, err)
 	}
 	return mcpwire.Done(mcpwire.LatestModern, out)
+}
+
+// Watch delivers what changes outside of calls until ctx ends. ready is called
+// once with what is honoured: all that was asked for, of resources that there
+// are. Updates are those of the principal in ctx.
+func (s *Server) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, ready func(mcpwire.Filter)) error {
+	p, _ := account.PrincipalFrom(ctx)
+	f.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(uri string) bool {
+		read, _ := s.reader(uri)
+		return read == nil
+	})
+	w := s.watchers.Add(p.User, f, sink)
+	defer s.watchers.Remove(w)
+	ready(f)
+	<-ctx.Done()
+	return nil
 }

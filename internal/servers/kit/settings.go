@@ -2,9 +2,12 @@ package kit
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers/kit/targets"
 )
 
 // Settings are what the operator has set for a server, by the keys of the
@@ -50,18 +53,27 @@ func VariableName(server string) string { return strings.ToUpper(server) }
 
 // Common are the settings that every server has.
 type Common struct {
-	Mode     Mode     // <NAME>_MODE
-	Toolsets []string // <NAME>_TOOLSETS, separated by commas
+	Mode     Mode          // <NAME>_MODE
+	Toolsets []string      // <NAME>_TOOLSETS, separated by commas
+	Parallel int           // <NAME>_PARALLEL: calls that run at once; 0 is the kit's
+	Timeout  time.Duration // <NAME>_TIMEOUT: of a call whose tool says nothing else; 0 is the kit's
 }
+
+// Bounds of the settings in Common.
+const (
+	MaxParallel = 1000
+	MaxTimeout  = time.Hour
+)
 
 // CommonVariables names the environment variables of the settings in Common.
 func CommonVariables(server string) []string {
-	return []string{VariableName(server) + "_MODE", VariableName(server) + "_TOOLSETS"}
+	name := VariableName(server)
+	return []string{name + "_MODE", name + "_TOOLSETS", name + "_PARALLEL", name + "_TIMEOUT"}
 }
 
 // Common reads them; mode is the server's default.
 func (s Settings) Common(mode Mode) (Common, error) {
-	c := Common{Mode: mode}
+	c := Common{Mode: mode, Toolsets: s.List("toolsets")}
 	switch s.Mode {
 	case "":
 	case ModeRead, ModeWrite, ModeAll:
@@ -69,10 +81,39 @@ func (s Settings) Common(mode Mode) (Common, error) {
 	default:
 		return c, fmt.Errorf("mode is %q; set it to read, write or all", s.Mode)
 	}
-	for name := range strings.SplitSeq(s.Text("toolsets"), ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			c.Toolsets = append(c.Toolsets, name)
+	if text := s.Text("parallel"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > MaxParallel {
+			return c, fmt.Errorf("parallel is %q; set it to a number of calls from 1 to %d", text, MaxParallel)
 		}
+		c.Parallel = n
+	}
+	if text := s.Text("timeout"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < time.Second || d > MaxTimeout {
+			return c, fmt.Errorf("timeout is %q; set it to a time from 1s to %s, such as 45s", text, MaxTimeout)
+		}
+		c.Timeout = d
 	}
 	return c, nil
 }
+
+// Of puts the settings into a Spec.
+func (c Common) Of(spec Spec) Spec {
+	spec.Mode, spec.Active, spec.Parallel, spec.Timeout = c.Mode, c.Toolsets, c.Parallel, c.Timeout
+	return spec
+}
+
+// List is the values of a key that holds several, separated by commas.
+func (s Settings) List(key string) (list []string) {
+	for one := range strings.SplitSeq(s.Text(key), ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// Targets are the operator's lists of what a server may touch: repositories,
+// hosts, data sets.
+type Targets = targets.Lists

@@ -1,8 +1,8 @@
 package kit
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/shape"
+	"drawbridge/internal/servers/kit/typed"
 )
 
 // Tool is one tool. Make it with Read, Write or Destroy; its other properties
@@ -25,13 +27,23 @@ type Tool struct {
 	idempotent bool
 	restorable bool
 	set        string
-	timeout    time.Duration
+	timeout    time.Duration // 0 is the Spec's
+	long       bool
+	undoable   bool
+	asksItself bool
 	contract   *Contract
 
 	in, out reflect.Type
-	run     func(ctx context.Context, c *Call, t *prepared, args []byte) (result, error)
+	bind    func(c *Call, p *typed.Prepared, args []byte) (bound, error)
+	preview func(ctx context.Context, c *Call, in any) (Preview, error) // nil: none
 
-	ready *prepared // schemas and decoder, filled by New
+	ready *typed.Prepared // schemas and decoder, filled by New
+}
+
+// bound is a tool with arguments that fit.
+type bound struct {
+	in  any // points to the input
+	run func(ctx context.Context) (result, error)
 }
 
 // Tier is what a tool may do.
@@ -79,23 +91,21 @@ func (t Tool) Restorable() Tool { t.restorable = true; return t }
 // InSet puts the tool into a toolset of the Spec.
 func (t Tool) InSet(name string) Tool { t.set = name; return t }
 
-// Within sets the time limit of a call; without it, 30 seconds.
+// Within sets the time limit of a call; without it, the server's.
 func (t Tool) Within(d time.Duration) Tool { t.timeout = d; return t }
 
 // Keeping makes the tool keep another server's contract to the letter.
 func (t Tool) Keeping(c Contract) Tool { t.contract = &c; return t }
 
-// Contract is what differs from the kit's ways in a tool that stands in for a
-// tool of another server. Arguments it does not know are ignored, its input
-// schema says so, and its output is not bounded.
-type Contract struct {
-	// Schema is the "$schema" shown in both schemas; may be empty.
-	Schema string
-	// TaskSupport is shown as execution.taskSupport; may be empty.
-	TaskSupport string
-	// Refuse is the text for arguments that do not fit; nil is the kit's own.
-	Refuse func(tool string, issues []Issue) string
-}
+// Contract is what differs in a tool that stands in for a tool of another server,
+// and SelfDecoder an input that checks its arguments itself.
+type (
+	Contract    = typed.Contract
+	SelfDecoder = typed.SelfDecoder
+)
+
+// Issue is one way in which arguments do not fit a tool's input.
+type Issue = shape.Issue
 
 // Text is the output of a tool that answers with text alone, without an output
 // schema.
@@ -104,13 +114,6 @@ type Text string
 // Texter is an output with a text of its own; others show their compact JSON.
 type Texter interface{ Text() string }
 
-// SelfDecoder is an input that checks and decodes its arguments itself, because
-// a contract with another server asks for rules no schema can say. raw is an
-// object. The error's public text is the result.
-type SelfDecoder interface {
-	DecodeArguments(tool string, raw []byte) error
-}
-
 const defaultTimeout = 30 * time.Second
 
 // nameRule is stricter than the protocol's, so that a prefix always fits.
@@ -118,24 +121,26 @@ var nameRule = regexp.MustCompile(`^[a-z][a-z0-9_]{1,39}$`)
 
 func newTool[In, Out any](name, title, description string, h Handler[In, Out]) Tool {
 	return Tool{
-		Name: name, Title: title, Description: description, timeout: defaultTimeout,
+		Name: name, Title: title, Description: description,
 		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
-		run: func(ctx context.Context, c *Call, p *prepared, args []byte) (result, error) {
-			var in In
-			if err := p.decode(c.Tool, args, &in); err != nil {
-				return result{}, err
+		bind: func(c *Call, p *typed.Prepared, args []byte) (bound, error) {
+			in := new(In)
+			if err := p.Decode(c.Tool, args, in); err != nil {
+				return bound{}, err
 			}
-			out, err := h(ctx, c, in)
-			if err != nil {
-				return result{}, err
-			}
-			return p.render(&out)
+			return bound{in, func(ctx context.Context) (result, error) {
+				out, err := h(ctx, c, *in)
+				if err != nil {
+					return result{}, err
+				}
+				return render(c, p, &out)
+			}}, nil
 		},
 	}
 }
 
 // prepare derives schemas and checks what a constructor cannot.
-func (t *Tool) prepare() error {
+func (t *Tool) prepare(spaces bool) error {
 	switch {
 	case !nameRule.MatchString(t.Name):
 		return fmt.Errorf("tool %q: the name does not match %s", t.Name, nameRule)
@@ -143,8 +148,13 @@ func (t *Tool) prepare() error {
 		return fmt.Errorf("tool %s: title or description is missing", t.Name)
 	case t.in.Kind() != reflect.Struct:
 		return fmt.Errorf("tool %s: the input is %s, not a struct", t.Name, t.in)
+	case t.contract != nil && (t.preview != nil || t.undoable || t.long):
+		return fmt.Errorf("tool %s: a tool that keeps another server's contract has no preview, undo or job", t.Name)
+	case t.tier == TierRead && (t.preview != nil || t.undoable):
+		return fmt.Errorf("tool %s: a tool that changes nothing has no preview or undo", t.Name)
 	}
-	p, err := prepareTypes(t)
+	p, err := typed.Prepare(typed.Tool{In: t.in, Out: t.out, Free: t.out == reflect.TypeFor[Text](), Contract: t.contract,
+		DryRun: t.preview != nil, Undo: t.undoable, Job: t.long, Space: spaces})
 	if err != nil {
 		return fmt.Errorf("tool %s: %w", t.Name, err)
 	}
@@ -152,37 +162,9 @@ func (t *Tool) prepare() error {
 	return nil
 }
 
-// listed is a tool as tools/list shows it.
-type listed struct {
-	Name         string          `json:"name"`
-	Title        string          `json:"title"`
-	Description  string          `json:"description"`
-	InputSchema  json.RawMessage `json:"inputSchema"`
-	Annotations  annotations     `json:"annotations"`
-	Execution    *execution      `json:"execution,omitempty"`
-	OutputSchema json.RawMessage `json:"outputSchema,omitempty"`
-}
-
-type annotations struct {
-	ReadOnly    bool `json:"readOnlyHint"`
-	Destructive bool `json:"destructiveHint"`
-	Idempotent  bool `json:"idempotentHint"`
-	OpenWorld   bool `json:"openWorldHint"`
-}
-
-type execution struct {
-	TaskSupport string `json:"taskSupport"`
-}
-
-func (t *Tool) listed(openWorld bool) listed {
-	l := listed{
-		Name: t.Name, Title: t.Title, Description: t.Description,
-		InputSchema: t.ready.inputJSON, OutputSchema: t.ready.outputJSON,
-		Annotations: annotations{t.tier == TierRead, t.tier == TierDestroy, t.idempotent, openWorld},
-	}
-	if t.contract != nil && t.contract.TaskSupport != "" {
-		l.Execution = &execution{t.contract.TaskSupport}
-	}
+func (t *Tool) listed(openWorld bool) typed.Listed {
+	l := t.ready.Listed(t.Name, t.Title, t.Description)
+	l.Annotations = typed.Annotations{ReadOnly: t.tier == TierRead, Destructive: t.tier == TierDestroy, Idempotent: t.idempotent, OpenWorld: openWorld}
 	return l
 }
 
@@ -192,9 +174,10 @@ func (s *Server) offerTools() error {
 		return err
 	}
 	s.tools = make(map[string]Tool, len(s.spec.Tools))
-	shown := []listed{}
+	shown := []typed.Listed{}
 	for _, t := range s.spec.Tools {
-		if err := t.prepare(); err != nil {
+		t.timeout = cmp.Or(t.timeout, s.spec.Timeout)
+		if err := t.prepare(s.spec.Spaces); err != nil {
 			return err
 		}
 		if _, twice := s.tools[t.Name]; twice {
@@ -206,8 +189,8 @@ func (s *Server) offerTools() error {
 		}
 	}
 	s.list = mustJSON(struct {
-		ResultType string   `json:"resultType"`
-		Tools      []listed `json:"tools"`
+		ResultType string         `json:"resultType"`
+		Tools      []typed.Listed `json:"tools"`
 		cacheable
 	}{"complete", shown, publicList})
 	return nil

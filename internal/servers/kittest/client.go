@@ -2,8 +2,9 @@
 // small client its own tests drive it with.
 //
 // Run checks what no server may get wrong: the golden tool list, schemas, hints,
-// one good and one bad call of every tool, cancellation, goroutines, secrets in
-// output and logs, the size of the default tool set. Compare holds a drop-in's
+// what the default tool set costs, modes and toolsets, approvals, one good and one
+// bad call of every tool, cancellation, goroutines, secrets in output and logs, and
+// what a failing upstream does to it. Compare holds a drop-in's
 // surface against the server it stands in for, and Peer drives the original.
 // Only tests import it.
 package kittest
@@ -11,7 +12,9 @@ package kittest
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"drawbridge/internal/account"
@@ -24,12 +27,40 @@ type Client struct {
 	Server *kit.Server
 	User   string
 	Sink   *Sink // what the server said in the middle of calls
+
+	// Caller is the program that calls; nil is one of no known revision that can
+	// be asked nothing.
+	Caller *mcpwire.Caller
+	// Person answers what the server asks: the message of a form becomes the raw
+	// result of the elicitation. nil: the test fails when it is asked.
+	Person func(message string) string
+
+	asked atomic.Int64
 }
 
-// NewClient makes a client for a user.
+// NewClient makes a client for a user. It can be asked nothing.
 func NewClient(s *kit.Server, user string) *Client {
 	return &Client{Server: s, User: user, Sink: &Sink{}}
 }
+
+// Approving is a copy of the client that shows forms to a person who approves.
+func (c *Client) Approving() *Client { return c.With(mcpwire.LatestModern, Approves) }
+
+// With is a copy of the client as a program of a revision that shows forms to a
+// person.
+func (c *Client) With(rev mcpwire.Revision, person func(message string) string) *Client {
+	return &Client{Server: c.Server, User: c.User, Sink: c.Sink, Person: person,
+		Caller: &mcpwire.Caller{Revision: rev, Can: mcpwire.Capabilities{Elicitation: true}}}
+}
+
+// Asked counts the questions that the person behind the client got.
+func (c *Client) Asked() int { return int(c.asked.Load()) }
+
+// Approves is a person who approves everything.
+func Approves(string) string { return `{"action":"accept","content":{"approve":true}}` }
+
+// Declines is a person who approves nothing.
+func Declines(string) string { return `{"action":"decline"}` }
 
 // Result is the result of a tool call, taken apart.
 type Result struct {
@@ -37,6 +68,13 @@ type Result struct {
 	Structured json.RawMessage
 	IsError    bool
 	Meta       map[string]string
+	Blocks     []Block // content beside the first text
+}
+
+// Block is one content block.
+type Block struct {
+	Type, Text, MIMEType string
+	Data                 []byte
 }
 
 // Context is a context with the client's principal.
@@ -44,22 +82,63 @@ func (c *Client) Context(ctx context.Context) context.Context {
 	return account.WithPrincipal(ctx, account.Principal{User: c.User, Credential: "key_" + c.User, Role: account.RoleMember})
 }
 
-// Serve sends any request; params is a JSON object or "".
-func (c *Client) Serve(ctx context.Context, t testing.TB, method, params string) (json.RawMessage, *mcpwire.Error) {
+// Outcome sends a request as it is and gives what comes, questions too. The
+// caller closes it.
+func (c *Client) Outcome(ctx context.Context, t testing.TB, method, params string) mcpwire.Outcome {
 	t.Helper()
 	req, werr := mcpwire.NewRequest(method, mcpwire.LatestModern, []byte(params))
 	if werr != nil {
 		t.Fatalf("%s %s: not a request: %v", method, params, werr)
 	}
-	out := c.Server.Serve(c.Context(ctx), req, c.Sink)
-	defer out.Close()
-	if out.Kind == mcpwire.Failed {
-		return nil, out.Err
+	req.Caller = c.Caller
+	return c.Server.Serve(c.Context(ctx), req, c.Sink)
+}
+
+// maxRounds is how often a request is sent again with answers, as the gateway does.
+const maxRounds = 10
+
+// Serve sends any request; params is a JSON object or "". What the server asks
+// goes to the client's person, and the request again to the server with the answer.
+func (c *Client) Serve(ctx context.Context, t testing.TB, method, params string) (json.RawMessage, *mcpwire.Error) {
+	t.Helper()
+	next := params
+	for range maxRounds {
+		out := c.Outcome(ctx, t, method, next)
+		switch {
+		case out.Kind == mcpwire.Failed:
+			return nil, out.Err
+		case !json.Valid(out.Result.Bytes):
+			t.Fatalf("%s %s: not JSON: %q", method, params, out.Result.Bytes)
+		case out.Kind == mcpwire.Complete:
+			defer out.Close()
+			return json.RawMessage(out.Result.Bytes), nil
+		}
+		next = c.Retry(t, params, out)
+		out.Close()
 	}
-	if out.Kind != mcpwire.Complete || !json.Valid(out.Result.Bytes) {
-		t.Fatalf("%s %s: outcome %v with %q", method, params, out.Kind, out.Result.Bytes)
+	t.Fatalf("%s %s: asks again and again", method, params)
+	return nil, nil
+}
+
+// Retry has the person answer an input required outcome and gives the params of
+// the retry.
+func (c *Client) Retry(t testing.TB, params string, out mcpwire.Outcome) string {
+	t.Helper()
+	asked, state, has, err := mcpwire.ParseInputRequired(out.Result.Bytes)
+	if err != nil || !has || len(asked) != 1 || asked[0].Method != mcpwire.MethodElicit {
+		t.Fatalf("%s: what is asked is %s: %v", params, out.Result.Bytes, err)
 	}
-	return json.RawMessage(out.Result.Bytes), nil
+	if c.Person == nil {
+		t.Fatalf("%s: a client that cannot be asked was asked %s", params, asked[0].Params)
+	}
+	message, ok := mcpwire.TextMember(asked[0].Params, "message")
+	if !ok || message == "" || mcpwire.ObjectMember(asked[0].Params, "requestedSchema") == nil {
+		t.Fatalf("the form is %s", asked[0].Params)
+	}
+	c.asked.Add(1)
+	answers, _ := json.Marshal(map[string]json.RawMessage{asked[0].Key: json.RawMessage(c.Person(message))})
+	quoted, _ := json.Marshal(state) // a string always encodes
+	return strings.TrimSuffix(params, "}") + `,"inputResponses":` + string(answers) + `,"requestState":` + string(quoted) + `}`
 }
 
 // Ask is Serve for a request that must succeed.
@@ -117,7 +196,7 @@ func ParseResult(t testing.TB, raw json.RawMessage) Result {
 	t.Helper()
 	var r struct {
 		ResultType string
-		Content    []struct{ Type, Text string }
+		Content    []Block
 		Structured json.RawMessage   `json:"structuredContent"`
 		IsError    bool              `json:"isError"`
 		Meta       map[string]string `json:"_meta"`
@@ -125,10 +204,10 @@ func ParseResult(t testing.TB, raw json.RawMessage) Result {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		t.Fatalf("result %s: %v", raw, err)
 	}
-	if len(r.Content) != 1 || r.Content[0].Type != "text" {
-		t.Fatalf("result %s: want exactly one text block", raw)
+	if len(r.Content) == 0 || r.Content[0].Type != "text" {
+		t.Fatalf("result %s: want a text block first", raw)
 	}
-	return Result{Text: r.Content[0].Text, Structured: r.Structured, IsError: r.IsError, Meta: r.Meta}
+	return Result{Text: r.Content[0].Text, Blocks: r.Content[1:], Structured: r.Structured, IsError: r.IsError, Meta: r.Meta}
 }
 
 // Resource reads a resource's text.

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -17,19 +15,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
+	"github.com/tiktoken-go/tokenizer"
 
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/filestore"
 	"drawbridge/internal/tables"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing")
 
-// Bounds on what a server costs a model before its first call. The tokens are
-// bytes / 4, which a tokenizer confirms within a fifth for schemas in English.
+// Updating tells whether golden files are to be written. The flag is -update.
+func Updating() bool { return *update }
+
+// Bounds on what a server costs a model before its first call.
 const (
 	maxDefaultTools  = 24
-	maxDefaultTokens = 9000
+	maxDefaultTokens = 6000
 )
 
 // Case is how one tool is called well and badly.
@@ -38,6 +41,18 @@ type Case struct {
 	Before []Step // calls that prepare the state; all must succeed
 	Good   string // arguments that work
 	Bad    string // arguments that are refused as an error result
+	// Other are arguments that would work, too: for a tool that a person has to
+	// approve, so that an approval can be tried on them.
+	Other string
+	// Asks are arguments for which the tool asks a person by itself, see kit.Ask.
+	// Tools made with Destroy are asked about with Good.
+	Asks string
+	// Restorable says that what the tool removes comes back on request, so that it
+	// needs neither an approval nor the mode all.
+	Restorable bool
+	// Survives names faults of the upstream with which the call succeeds all the
+	// same (see Faults), because it needs no answer or makes something of it.
+	Survives []string
 }
 
 // Step is one call.
@@ -45,14 +60,29 @@ type Step struct{ Tool, Args string }
 
 // Suite is what Run needs to know of a server.
 type Suite struct {
-	// New opens the server with its default settings, or with all toolsets.
-	New func(deps kit.Deps, all bool) (*kit.Server, error)
-	// Cases has one for every tool of every toolset.
+	// New opens the server. The suite sets mode and toolsets. See Opens.
+	New func(set kit.Settings, deps kit.Deps) (*kit.Server, error)
+	// Settings are those without which the server does not open.
+	Settings map[string]string
+	// Cases has one for every tool of every toolset but the kit's own.
 	Cases []Case
 	// Databases are the engines to run on; empty for a server without tables.
 	Databases []Database
+	// Upstream, for a server that speaks HTTP to a system, is that system's fake.
+	Upstream *Upstream
 	// Secrets must not appear in any output or log. The cases put them in place.
 	Secrets []string
+}
+
+// Opens joins a server's reading of its settings and its constructor.
+func Opens[C any](read func(kit.Settings) (C, error), open func(C, kit.Deps) (*kit.Server, error)) func(kit.Settings, kit.Deps) (*kit.Server, error) {
+	return func(set kit.Settings, deps kit.Deps) (*kit.Server, error) {
+		cfg, err := read(set)
+		if err != nil {
+			return nil, err
+		}
+		return open(cfg, deps)
+	}
 }
 
 // Database opens an empty database for a test.
@@ -63,23 +93,57 @@ type Database struct {
 
 // Run holds a server to the contract.
 func Run(t *testing.T, s Suite) {
-	t.Run("tool list", s.toolList)
-	t.Run("schemas and hints", s.schemas)
-	t.Run("default set", s.defaultSet)
 	if len(s.Databases) == 0 {
 		s.Databases = []Database{{Name: "no database", Open: func(*testing.T) tables.DB { return nil }}}
 	}
+	t.Run("tool list", s.toolList)
+	t.Run("schemas and hints", s.schemas)
+	t.Run("default set", s.defaultSet)
+	t.Run("gate", s.gate)
+	t.Run("approval", s.approval)
 	for _, db := range s.Databases {
 		t.Run("calls on "+db.Name, func(t *testing.T) { s.calls(t, db) })
 		t.Run("cancel on "+db.Name, func(t *testing.T) { s.cancel(t, db) })
 	}
+	if s.Upstream != nil {
+		t.Run("upstream", s.upstream)
+	}
 }
 
-// Open makes a server for a test with a log the test can read.
+// allSets switches all toolsets on.
+const allSets = "all"
+
+// Open makes a server for a test with a log the test can read: everything
+// switched on, or the toolsets that are on by themselves.
 func (s Suite) Open(t *testing.T, db tables.DB, all bool) (*kit.Server, *Log) {
 	t.Helper()
+	sets := ""
+	if all {
+		sets = allSets
+	}
+	return s.open(t, db, kit.ModeAll, sets, nil)
+}
+
+// open makes a server in a mode with toolsets, on a fake upstream of its own where
+// at is nil.
+func (s Suite) open(t *testing.T, db tables.DB, mode kit.Mode, sets string, at *place) (*kit.Server, *Log) {
+	t.Helper()
+	values := map[string]secret.String{"toolsets": secret.New(sets)}
+	for k, v := range s.Settings {
+		values[k] = secret.New(v)
+	}
+	if s.Upstream != nil {
+		if at == nil {
+			at = s.Upstream.start(t)
+		}
+		for k, v := range s.Upstream.Settings(at.url, at.caFile) {
+			values[k] = secret.New(v)
+		}
+	}
 	log := &Log{}
-	srv, err := s.New(Deps(log, db), all)
+	deps := Deps(log, db)
+	deps.Files = files(t)
+	srv, err := s.New(kit.Settings{Mode: mode, Values: values}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +153,21 @@ func (s Suite) Open(t *testing.T, db tables.DB, all bool) (*kit.Server, *Log) {
 		}
 	})
 	return srv, log
+}
+
+// files are a store of files for one test.
+func files(t *testing.T) kit.Files {
+	t.Helper()
+	store, err := filestore.Open(t.TempDir(), filestore.DefaultLimits(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("close files: %v", err)
+		}
+	})
+	return store
 }
 
 // Deps are dependencies for a test: everything is logged to log.
@@ -146,16 +225,36 @@ func (s Suite) client(t *testing.T, all bool) *Client {
 	return NewClient(srv, "admin")
 }
 
+// Definitions are the tools of a server as a list shows them.
+func Definitions(t testing.TB, c *Client) json.RawMessage {
+	t.Helper()
+	var list struct{ Tools json.RawMessage }
+	if err := json.Unmarshal(c.Ask(t, mcpwire.MethodToolsList, ""), &list); err != nil {
+		t.Fatal(err)
+	}
+	return list.Tools
+}
+
+// Tokens counts text as a model of today does (o200k).
+func Tokens(t testing.TB, text []byte) int {
+	t.Helper()
+	codec, err := tokenizer.Get(tokenizer.O200kBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := codec.Count(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // toolList compares the list with testdata/tools.golden.json: a difference is a
 // change of the interface, to be reviewed as one. It needs no database.
 func (s Suite) toolList(t *testing.T) {
-	raw := s.client(t, true).Ask(t, mcpwire.MethodToolsList, "")
-	var list struct{ Tools json.RawMessage }
-	if err := json.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
+	tools := Definitions(t, s.client(t, true))
 	var got bytes.Buffer
-	if err := json.Indent(&got, list.Tools, "", "  "); err != nil {
+	if err := json.Indent(&got, tools, "", "  "); err != nil {
 		t.Fatal(err)
 	}
 	got.WriteByte('\n')
@@ -184,10 +283,10 @@ func (s Suite) defaultSet(t *testing.T) {
 	if n := len(Tools(t, c)); n > maxDefaultTools {
 		t.Errorf("%d tools in the default set, at most %d: put some into a toolset that is off", n, maxDefaultTools)
 	}
-	tokens := len(c.Ask(t, mcpwire.MethodToolsList, "")) / 4
-	t.Logf("default set: about %d tokens", tokens)
+	tokens := Tokens(t, Definitions(t, c))
+	t.Logf("default set: %d tokens", tokens)
 	if tokens > maxDefaultTokens {
-		t.Errorf("the default set costs about %d tokens, at most %d", tokens, maxDefaultTokens)
+		t.Errorf("the default set costs %d tokens, at most %d: say it shorter, or put tools into a toolset that is off", tokens, maxDefaultTokens)
 	}
 }
 
@@ -195,18 +294,18 @@ func (s Suite) defaultSet(t *testing.T) {
 // schemas, and looks for goroutines and secrets left behind.
 func (s Suite) calls(t *testing.T, db Database) {
 	srv, log := s.Open(t, db.Open(t), true)
-	c := NewClient(srv, "admin")
+	c := NewClient(srv, "admin").Approving()
 	var outputs strings.Builder
 	for _, tool := range Tools(t, c) {
 		cs, ok := s.caseOf(tool.Name)
 		if !ok {
-			t.Errorf("there is no case for the tool %s", tool.Name)
+			if !ofKit(tool.Name) {
+				t.Errorf("there is no case for the tool %s", tool.Name)
+			}
 			continue
 		}
 		t.Run(tool.Name, func(t *testing.T) {
-			for _, step := range cs.Before {
-				outputs.WriteString(c.Must(t, step.Tool, step.Args, nil).Text)
-			}
+			s.prepare(t, c, cs, &outputs)
 			good := c.Must(t, cs.Tool, cs.Good, nil)
 			checkOutput(t, tool, good)
 			outputs.WriteString(good.Text + string(good.Structured))
@@ -220,18 +319,39 @@ func (s Suite) calls(t *testing.T, db Database) {
 			}
 		})
 	}
+	t.Run("resources and prompts", func(t *testing.T) { s.offers(t, c, &outputs) })
+	s.noSecrets(t, outputs.String(), log)
+	if strings.Contains(log.String(), `"level":"ERROR"`) {
+		t.Errorf("something went wrong inside:\n%s", log)
+	}
+	if err := srv.Close(context.Background()); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	noneLeft(t)
+}
+
+// ofKit tells the tools that the kit adds, which its own tests call.
+func ofKit(tool string) bool { return tool == "job_status" || tool == "job_cancel" }
+
+// prepare makes the calls before a case.
+func (s Suite) prepare(t *testing.T, c *Client, cs Case, outputs *strings.Builder) {
+	t.Helper()
+	for _, step := range cs.Before {
+		outputs.WriteString(c.Must(t, step.Tool, step.Args, nil).Text)
+	}
+}
+
+// noSecrets looks for the suite's secrets where nobody must see them.
+func (s Suite) noSecrets(t *testing.T, outputs string, log *Log) {
+	t.Helper()
 	for _, secret := range s.Secrets {
-		if strings.Contains(outputs.String(), secret) {
+		if strings.Contains(outputs, secret) {
 			t.Errorf("an output holds the secret %.4s...", secret)
 		}
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds the secret %.4s...", secret)
 		}
 	}
-	if strings.Contains(log.String(), `"level":"ERROR"`) {
-		t.Errorf("something went wrong inside:\n%s", log)
-	}
-	noneLeft(t)
 }
 
 func (s Suite) caseOf(tool string) (Case, bool) {
@@ -246,7 +366,7 @@ func (s Suite) caseOf(tool string) (Case, bool) {
 // cancel calls every tool with a context that is over: it must come back.
 func (s Suite) cancel(t *testing.T, db Database) {
 	srv, _ := s.Open(t, db.Open(t), true)
-	c := NewClient(srv, "admin")
+	c := NewClient(srv, "admin").Approving()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, cs := range s.Cases {
@@ -257,6 +377,7 @@ func (s Suite) cancel(t *testing.T, db Database) {
 			if werr != nil {
 				return
 			}
+			req.Caller = c.Caller
 			out := srv.Serve(c.Context(ctx), req, c.Sink)
 			out.Close()
 		}()
@@ -266,35 +387,4 @@ func (s Suite) cancel(t *testing.T, db Database) {
 			t.Fatalf("%s did not return after its context ended", cs.Tool)
 		}
 	}
-}
-
-// ofServer matches a goroutine that a built-in server started; those of tests
-// and of this package are not its own.
-var ofServer = regexp.MustCompile(`created by drawbridge/internal/servers/[\w/]+\.`)
-
-// noneLeft waits until no goroutine of a server is left.
-func noneLeft(t *testing.T) {
-	t.Helper()
-	deadline := time.After(5 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for left := serverGoroutines(); len(left) > 0; left = serverGoroutines() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Errorf("%d goroutines are left:\n%s", len(left), strings.Join(left, "\n\n"))
-			return
-		}
-	}
-}
-
-func serverGoroutines() (left []string) {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if by := ofServer.FindString(stack); by != "" && !strings.HasSuffix(by, "_test.") && !strings.HasSuffix(by, "/kittest.") {
-			left = append(left, stack)
-		}
-	}
-	return left
 }

@@ -127,13 +127,13 @@ func (in *contentIn) DecodeArguments(_ string, raw []byte) error {
 }
 
 func (s *server) listProjects(ctx context.Context, c *kit.Call, _ struct{}) (kit.Text, error) {
-	all, err := s.records.Projects(ctx, c.User())
+	all, err := s.records.Projects(ctx, owner(c))
 	return kit.Text(strings.Join(all, ",")), err
 }
 
 // listFiles answers for an unknown project as the original does, less the path.
 func (s *server) listFiles(ctx context.Context, c *kit.Call, in projectIn) (kit.Text, error) {
-	files, err := s.records.Files(ctx, c.User(), in.ProjectName)
+	files, err := s.records.Files(ctx, owner(c), in.ProjectName)
 	if err == nil && len(files) == 0 {
 		err = bankError("UnexpectedError", "An unexpected error occurred: Error: ENOENT: no such file or directory, stat '"+in.ProjectName+"'")
 	}
@@ -145,7 +145,7 @@ func (s *server) listFiles(ctx context.Context, c *kit.Call, in projectIn) (kit.
 }
 
 func (s *server) readFile(ctx context.Context, c *kit.Call, in fileIn) (kit.Text, error) {
-	f, err := s.records.File(ctx, c.User(), in.ProjectName, in.FileName)
+	f, err := s.records.File(ctx, owner(c), in.ProjectName, in.FileName)
 	if err == nil && !f.Live() {
 		err = fileNotFound(in.FileName)
 	}
@@ -196,12 +196,22 @@ func (s *server) changeFile(ctx context.Context, c *kit.Call, project, name stri
 		return err
 	})
 	if err == nil {
-		c.Updated(uriOf(f))
-		if appeared {
-			c.ResourcesChanged()
-		}
+		warnOfSecrets(c, f.Content)
+		tell(c, f, appeared)
 	}
 	return f, err
 }
 
 func uriOf(f records.File) string { return kit.Expand(fileTemplate, f.Project, f.Name) }
+
+// tell has the watchers hear of a changed file, and of another list of files.
+// Files in spaces are no resources.
+func tell(c *kit.Call, f records.File, listed bool) {
+	if c.Space() != "" {
+		return
+	}
+	c.Updated(uriOf(f))
+	if listed {
+		c.ResourcesChanged()
+	}
+}

@@ -167,8 +167,7 @@ func (s *server) deleteFile(ctx context.Context, c *kit.Call, in deleteIn) (file
 		return ch.RemoveFile(ctx, f)
 	})
 	if err == nil {
-		c.Updated(uriOf(f))
-		c.ResourcesChanged()
+		tell(c, f, true)
 	}
 	return outOf(f), err
 }
@@ -198,7 +197,7 @@ func (s *server) fileHistory(ctx context.Context, c *kit.Call, in historyIn) (ou
 	if err != nil {
 		return out, err
 	}
-	f, err := s.records.File(ctx, c.User(), in.ProjectName, in.FileName)
+	f, err := s.records.File(ctx, owner(c), in.ProjectName, in.FileName)
 	if err != nil {
 		return out, err
 	}
@@ -267,8 +266,7 @@ func (s *server) restoreFile(ctx context.Context, c *kit.Call, in restoreFileIn)
 		return err
 	})
 	if err == nil {
-		c.Updated(uriOf(f))
-		c.ResourcesChanged()
+		tell(c, f, true)
 	}
 	return outOf(f), err
 }
@@ -282,7 +280,7 @@ type deleteProjectOut struct {
 }
 
 func (s *server) deleteProject(ctx context.Context, c *kit.Call, in deleteProjectIn) (out deleteProjectOut, err error) {
-	files, err := s.records.Files(ctx, c.User(), in.ProjectName)
+	files, err := s.records.Files(ctx, owner(c), in.ProjectName)
 	if err != nil {
 		return out, err
 	}
@@ -303,7 +301,7 @@ func (s *server) deleteProject(ctx context.Context, c *kit.Call, in deleteProjec
 }
 
 func (s *server) readFileResource(ctx context.Context, c *kit.Call, vars map[string]string) (kit.Content, error) {
-	f, err := s.records.File(ctx, c.User(), vars["project"], vars["file"])
+	f, err := s.records.File(ctx, owner(c), vars["project"], vars["file"])
 	if err == nil && !f.Live() {
 		err = fault.New(fault.NotFound, "There is no file %q in the project %q. resources/list has those there are.", vars["file"], vars["project"])
 	}
@@ -311,7 +309,7 @@ func (s *server) readFileResource(ctx context.Context, c *kit.Call, vars map[str
 }
 
 func (s *server) listFileResources(ctx context.Context, c *kit.Call) ([]kit.Listed, error) {
-	files, err := s.records.Files(ctx, c.User(), "")
+	files, err := s.records.Files(ctx, owner(c), "")
 	all := make([]kit.Listed, len(files))
 	for i, f := range files {
 		all[i] = kit.Listed{URI: uriOf(f), Name: f.Project + "/" + f.Name, MIMEType: "text/markdown", Size: f.Size}
@@ -321,10 +319,10 @@ func (s *server) listFileResources(ctx context.Context, c *kit.Call) ([]kit.List
 
 func (s *server) completeFile(ctx context.Context, c *kit.Call, variable, typed string) ([]string, error) {
 	if variable == "project" {
-		all, err := s.records.Projects(ctx, c.User())
+		all, err := s.records.Projects(ctx, owner(c))
 		return startingWith(typed, all), err
 	}
-	files, err := s.records.Files(ctx, c.User(), "")
+	files, err := s.records.Files(ctx, owner(c), "")
 	var all []string
 	for _, f := range files {
 		all = append(all, f.Name)
@@ -345,7 +343,7 @@ func (s *server) contextPrompt() kit.Prompt {
 		Description: "Start from what the memory bank knows of a project.",
 		Arguments:   []kit.Argument{{Name: "project", Description: "The name of the project.", Required: true}},
 		Complete: func(ctx context.Context, c *kit.Call, _, typed string) ([]string, error) {
-			all, err := s.records.Projects(ctx, c.User())
+			all, err := s.records.Projects(ctx, owner(c))
 			return startingWith(typed, all), err
 		},
 		Render: s.renderContext,
@@ -358,7 +356,7 @@ func coreFiles() []string {
 
 func (s *server) renderContext(ctx context.Context, c *kit.Call, args map[string]string) ([]kit.Message, error) {
 	project := args["project"]
-	files, err := s.records.Files(ctx, c.User(), project)
+	files, err := s.records.Files(ctx, owner(c), project)
 	if err != nil {
 		return nil, err
 	}
@@ -376,7 +374,7 @@ func (s *server) renderContext(ctx context.Context, c *kit.Call, args map[string
 	var b strings.Builder
 	fmt.Fprintf(&b, "This is what the memory bank holds of the project %s. Read it before you begin.\n", project)
 	for _, f := range files {
-		full, err := s.records.File(ctx, c.User(), project, f.Name)
+		full, err := s.records.File(ctx, owner(c), project, f.Name)
 		if err != nil {
 			return nil, err
 		}

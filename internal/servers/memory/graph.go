@@ -29,8 +29,11 @@ func refuse(tool string, issues []kit.Issue) string {
 
 // change runs f as one change by the caller.
 func (s *server) change(ctx context.Context, c *kit.Call, f func(ch *records.Change) error) error {
-	return s.records.Change(ctx, c.User(), c.Tool, f)
+	return s.records.Change(ctx, owner(c), c.Tool, f)
 }
+
+// owner is whose state a call works on: a user's, or a space of the user's.
+func owner(c *kit.Call) string { return records.Owner(c.User(), c.Space()) }
 
 // graph is the output of the reading tools and the resource.
 type graph struct{ records.Graph }
@@ -52,6 +55,7 @@ func (o entitiesOut) Text() string { return kit.Indented(o.Entities) }
 // createEntities adds entities whose names are new. One that stands twice in a
 // call is added once; the reference stores both.
 func (s *server) createEntities(ctx context.Context, c *kit.Call, in entitiesIn) (out entitiesOut, err error) {
+	var stored []string
 	err = s.change(ctx, c, func(ch *records.Change) error {
 		for _, e := range in.Entities {
 			created, err := ch.CreateEntity(ctx, e)
@@ -60,17 +64,20 @@ func (s *server) createEntities(ctx context.Context, c *kit.Call, in entitiesIn)
 			}
 			if created {
 				out.Entities = append(out.Entities, e)
+				stored = append(stored, e.Observations...)
 			}
 		}
 		ch.Summary = names("created", out.Entities, func(e records.Entity) string { return e.Name })
 		return nil
 	})
+	warnOfSecrets(c, stored...)
 	return out, changed(c, err)
 }
 
-// changed tells the watchers of the graph, unless the change failed.
+// changed tells the watchers of the graph, unless the change failed or was in a
+// space, which has no resource.
 func changed(c *kit.Call, err error) error {
-	if err == nil {
+	if err == nil && c.Space() == "" {
 		c.Updated(graphURI)
 	}
 	return err
@@ -141,6 +148,11 @@ func (s *server) addObservations(ctx context.Context, c *kit.Call, in additionsI
 		ch.Summary = names("observed", out.Results, func(a added) string { return a.EntityName })
 		return nil
 	})
+	var stored []string
+	for _, r := range out.Results {
+		stored = append(stored, r.AddedObservations...)
+	}
+	warnOfSecrets(c, stored...)
 	return out, changed(c, err)
 }
 
@@ -214,12 +226,48 @@ func (s *server) graphOf(ctx context.Context, user string) (graph, error) {
 	return graph{g}, err
 }
 
-func (s *server) readGraph(ctx context.Context, c *kit.Call, _ struct{}) (graph, error) {
-	return s.graphOf(ctx, c.User())
+// graphPage is the whole graph, as the reference gives it, or a page of it.
+type graphPage struct {
+	records.Graph
+	NextCursor string `json:"next_cursor,omitempty" jsonschema:"Send it as cursor for the next page."`
+}
+
+// Text is the reference's.
+func (g graphPage) Text() string { return kit.Indented(g) }
+
+// readGraph reads the whole graph, or where limit or cursor are given a page:
+// entities first, then relations.
+func (s *server) readGraph(ctx context.Context, c *kit.Call, in kit.PageIn) (out graphPage, err error) {
+	g, err := s.graphOf(ctx, owner(c))
+	if err != nil || in == (kit.PageIn{}) {
+		return graphPage{Graph: g.Graph}, err
+	}
+	window, err := in.Window(100)
+	if err != nil {
+		return out, err
+	}
+	all := make([]any, 0, len(g.Entities)+len(g.Relations))
+	for _, e := range g.Entities {
+		all = append(all, e)
+	}
+	for _, r := range g.Relations {
+		all = append(all, r)
+	}
+	page, more := kit.Cut(window, all)
+	out.NextCursor = more.NextCursor
+	for _, one := range page {
+		switch v := one.(type) {
+		case records.Entity:
+			out.Entities = append(out.Entities, v)
+		case records.Relation:
+			out.Relations = append(out.Relations, v)
+		}
+	}
+	return out, nil
 }
 
 func (s *server) readGraphResource(ctx context.Context, c *kit.Call) (kit.Content, error) {
-	g, err := s.graphOf(ctx, c.User())
+	g, err := s.graphOf(ctx, owner(c))
 	return kit.Content{Text: g.Text()}, err
 }
 
@@ -230,7 +278,7 @@ type searchNodesIn struct {
 // searchNodes finds the query as it is, without regard to case. memory_search
 // is the one that knows words.
 func (s *server) searchNodes(ctx context.Context, c *kit.Call, in searchNodesIn) (graph, error) {
-	g, err := s.graphOf(ctx, c.User())
+	g, err := s.graphOf(ctx, owner(c))
 	query := strings.ToLower(in.Query)
 	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
 	return graph{g.Chosen(func(e records.Entity) bool {
@@ -243,7 +291,7 @@ type openNodesIn struct {
 }
 
 func (s *server) openNodes(ctx context.Context, c *kit.Call, in openNodesIn) (graph, error) {
-	g, err := s.graphOf(ctx, c.User())
+	g, err := s.graphOf(ctx, owner(c))
 	return graph{g.Chosen(func(e records.Entity) bool { return slices.Contains(in.Names, e.Name) })}, err
 }
 
@@ -271,7 +319,7 @@ func (s *server) getRelated(ctx context.Context, c *kit.Call, in relatedIn) (out
 	if err != nil {
 		return out, err
 	}
-	g, err := s.graphOf(ctx, c.User())
+	g, err := s.graphOf(ctx, owner(c))
 	if err != nil {
 		return out, err
 	}

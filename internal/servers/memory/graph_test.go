@@ -344,9 +344,8 @@ func TestFilesOfTheOriginalsAreTakenOverOnce(t *testing.T) {
 		writeTemp(t, filepath.Join(dir, "bank", "proj", "brief.md"), "# Brief")
 		writeTemp(t, filepath.Join(dir, "bank", "proj", "no good.md"), "left out")
 		writeTemp(t, filepath.Join(dir, "bank", "proj", "deep", "x.md"), "left out")
-		cfg := memory.Config{GraphFile: filepath.Join(dir, "memory.jsonl"), BankDir: filepath.Join(dir, "bank")}
 		s := suite()
-		s.New = open(cfg)
+		s.Settings = map[string]string{"file_path": filepath.Join(dir, "memory.jsonl"), "bank_root": filepath.Join(dir, "bank")}
 		for range 2 {
 			srv, log := s.Open(t, db, true)
 			c := kittest.NewClient(srv, "admin")
@@ -376,7 +375,7 @@ func TestTakeOverFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "memory.jsonl")
 	writeTemp(t, path, "not JSON")
 	s := suite()
-	s.New = open(memory.Config{GraphFile: path})
+	s.Settings = map[string]string{"file_path": path}
 	srv, log := s.Open(t, db, true)
 	create(t, kittest.NewClient(srv, "admin"), "A")
 	if !strings.Contains(log.String(), "was not taken over") {
@@ -395,7 +394,7 @@ func TestDeletedThingsGoAfterAMonth(t *testing.T) {
 		openAt := func(later time.Duration) *kittest.Client {
 			deps := kittest.Deps(&kittest.Log{}, db)
 			deps.Now = func() time.Time { return time.Now().Add(later) }
-			srv, err := open(memory.Config{})(deps, true)
+			srv, err := memory.New(memory.Config{Common: kit.Common{Mode: kit.ModeWrite, Toolsets: []string{"all"}}, QuotaMB: 20}, deps)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -424,7 +423,7 @@ func TestDeletedThingsGoAfterAMonth(t *testing.T) {
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	s := suite()
-	s.New = open(memory.Config{QuotaMB: 1})
+	s.Settings = map[string]string{"quota_mb": "1"}
 	kittest.Each(t, memory.Name, func(t *testing.T, db tables.DB) {
 		srv, _ := s.Open(t, db, true)
 		c := kittest.NewClient(srv, "admin")

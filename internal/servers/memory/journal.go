@@ -27,7 +27,7 @@ func (s *server) listChanges(ctx context.Context, c *kit.Call, in kit.PageIn) (o
 	if err != nil {
 		return out, err
 	}
-	page, total, err := s.records.Journal(ctx, c.User(), window.Offset, window.Limit)
+	page, total, err := s.records.Journal(ctx, owner(c), window.Offset, window.Limit)
 	if err != nil {
 		return out, err
 	}
@@ -66,8 +66,7 @@ func (s *server) restoreChange(ctx context.Context, c *kit.Call, in restoreIn) (
 		out = restoreOut(back)
 		return err
 	})
-	if err == nil {
-		c.Updated(graphURI)
+	if changed(c, err) == nil {
 		c.ResourcesChanged()
 	}
 	return out, err

@@ -5,7 +5,8 @@
 //
 // The tools of the originals keep their contracts; where they lose data or show
 // paths of the file system, ours differ, and the tests name each place. Every
-// user has a graph and a bank of their own. A call is one transaction. Deletes
+// user has a graph and a bank of their own, and more of both in spaces that a call
+// names. A call is one transaction. Deletes
 // are soft: what a change removed comes back with memory_restore for 30 days.
 // The state is in the server's own tables; there is no upstream.
 package memory
@@ -70,14 +71,15 @@ type server struct {
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 	s := &server{records: records.New(deps.DB, deps.Now, cfg.QuotaMB<<20), log: deps.Log, cfg: cfg}
-	return kit.New(kit.Spec{
+	return kit.New(cfg.Of(kit.Spec{
 		Name:  Name,
 		Title: "Memory",
 		Instructions: "What should be remembered beyond this conversation: a knowledge graph of entities, observations and relations, " +
-			"and a bank of Markdown files by project. memory_search finds words in both. What was deleted comes back with memory_restore.",
-		Mode: cfg.Mode, Active: cfg.Toolsets,
-		Sets:  []kit.Set{{Name: setGraph, Default: true}, {Name: setBank, Default: true}, {Name: setManage}},
-		Tools: append(append(s.graphTools(), s.bankTools()...), s.commonTools()...),
+			"and a bank of Markdown files by project. memory_search finds words in both. What was deleted comes back with memory_restore. " +
+			"Every tool takes the argument space, the name of a memory of its own: use it only where the user asks for one.",
+		Spaces: true,
+		Sets:   []kit.Set{{Name: setGraph, Default: true}, {Name: setBank, Default: true}, {Name: setManage}},
+		Tools:  append(append(s.graphTools(), s.bankTools()...), s.commonTools()...),
 		Resources: []kit.Resource{{
 			URI: graphURI, Name: "knowledge-graph", Title: "Knowledge Graph",
 			Description: "The full knowledge graph with all entities and relations", MIMEType: "application/json",
@@ -91,7 +93,7 @@ func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 		Prompts:     []kit.Prompt{s.contextPrompt()},
 		UnknownTool: unknownTool,
 		Prepare:     s.prepare,
-	}, deps)
+	}), deps)
 }
 
 const (
@@ -147,6 +149,9 @@ func (s *server) commonTools() []kit.Tool {
 	}
 	return append(common, inSet(setManage,
 		kit.Destroy("memory_bank_delete_project", "Delete Memory Bank Project", "Delete all files of a project. memory_restore brings them back for 30 days.", s.deleteProject).Idempotent().Restorable(),
+		kit.Read("memory_spaces", "Memory Spaces", "List your spaces of the memory, with how much each has.", s.listSpaces),
+		kit.Read("memory_bank_export", "Export Memory Bank", "Export the files of the memory bank, or of one project, with their content.", s.exportBank),
+		kit.Write("memory_bank_import", "Import Memory Bank", "Add files to the memory bank, as memory_bank_export gives them. Files that are there stay.", s.importBank).Idempotent(),
 		kit.Read("memory_export", "Export Memory", "Export the knowledge graph as JSON lines, in the format of the reference memory server.", s.exportGraph),
 		kit.Write("memory_import", "Import Memory", "Add JSON lines of the reference memory server's format to the knowledge graph. What is there stays.", s.importGraph).Idempotent(),
 	)...)

@@ -43,7 +43,7 @@ func (s *server) search(ctx context.Context, c *kit.Call, in searchIn) (out sear
 	if err != nil {
 		return out, err
 	}
-	found, err := s.records.Search(ctx, c.User(), records.Query{
+	found, err := s.records.Search(ctx, owner(c), records.Query{
 		Text: in.Query, Graph: in.In != "bank", Bank: in.In != "graph",
 		EntityType: in.EntityType, Project: in.ProjectName, Since: since,
 	}, window.Offset, window.Limit)

@@ -55,7 +55,7 @@ func (s *server) exportGraph(ctx context.Context, c *kit.Call, in kit.PageIn) (o
 	if err != nil {
 		return out, err
 	}
-	g, err := s.graphOf(ctx, c.User())
+	g, err := s.graphOf(ctx, owner(c))
 	if err != nil {
 		return out, err
 	}

@@ -49,12 +49,11 @@ type server struct {
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 	s := &server{thoughts: newStore(deps.Now)}
-	return kit.New(kit.Spec{
+	return kit.New(cfg.Of(kit.Spec{
 		Name:  Name,
 		Title: "Sequential Thinking",
 		Instructions: "A scratch pad for thinking in steps: write one thought per call with sequentialthinking, " +
 			"read them back with get_thoughts. Send session_id to keep several lines of thought apart.",
-		Mode: cfg.Mode, Active: cfg.Toolsets,
 		Tools: []kit.Tool{
 			kit.Write("sequentialthinking", "Sequential Thinking", description, s.think).Keeping(contract),
 			kit.Read("get_thoughts", "Get Thoughts",
@@ -70,7 +69,7 @@ func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 			Read: s.readSession, List: s.listResources, Complete: s.completeSession,
 		}},
 		UnknownTool: unknownTool,
-	}, deps)
+	}), deps)
 }
 
 const sessionTemplate = "thinking://{session}"

@@ -10,19 +10,14 @@ import (
 	"time"
 
 	"drawbridge/internal/mcpwire"
-	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/kittest"
 	"drawbridge/internal/servers/sequentialthinking"
 )
 
-func open(deps kit.Deps, all bool) (*kit.Server, error) {
-	return sequentialthinking.New(sequentialthinking.Config{Common: kit.Common{Mode: kit.ModeWrite}}, deps)
-}
-
 const canary = "canary-5b1d"
 
 var suite = kittest.Suite{
-	New: open,
+	New: kittest.Opens(sequentialthinking.ReadConfig, sequentialthinking.New),
 	Cases: []kittest.Case{
 		{Tool: "sequentialthinking", Good: `{"thought":"a","nextThoughtNeeded":true,"thoughtNumber":1,"totalThoughts":2}`, Bad: `{"thought":1}`},
 		{Tool: "get_thoughts", Good: `{"format":"json"}`, Bad: `{"format":"xml"}`},

@@ -54,6 +54,11 @@ func Of(t reflect.Type) (*Shape, error) {
 // level.
 func (s *Shape) Open() *jsonschema.Schema { return opened(s.Schema) }
 
+// OpenObject is the schema of an object of which nothing more is known.
+func OpenObject(description string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "object", Description: description, AdditionalProperties: &jsonschema.Schema{}}
+}
+
 // schemaOf is the closed schema of a struct, with our tags applied.
 func schemaOf(t reflect.Type) (*jsonschema.Schema, error) {
 	own := map[reflect.Type]*jsonschema.Schema{}

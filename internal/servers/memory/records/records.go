@@ -25,7 +25,9 @@ const (
 	KeepDeleted = 30 * 24 * time.Hour
 )
 
-// Store is the memory of all users. Every method works on one user's alone.
+// Store is the memory of all users. Every method works on one owner's alone: a
+// user, or a space of a user (see Owner). Where a parameter is called user it is
+// such an owner.
 type Store struct {
 	db    tables.DB
 	now   func() time.Time
@@ -95,7 +97,7 @@ func (c *Change) account(ctx context.Context, quota int64) error {
 		return nil
 	}
 	used, _, err := one[int64](ctx, c.tx, `INSERT INTO memory_usage (user_id, bytes) VALUES ($1, $2)
-		ON CONFLICT (user_id) DO UPDATE SET bytes = memory_usage.bytes + excluded.bytes RETURNING bytes`, c.user, c.grown)
+		ON CONFLICT (user_id) DO UPDATE SET bytes = memory_usage.bytes + excluded.bytes RETURNING bytes`, userOf(c.user), c.grown)
 	if err != nil {
 		return fmt.Errorf("count usage: %w", err)
 	}
@@ -185,12 +187,16 @@ func (s *Store) purge(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `UPDATE memory_usage SET bytes =
-			coalesce((SELECT sum(octet_length(name) + octet_length(entity_type)) FROM memory_entities e WHERE e.user_id = memory_usage.user_id), 0)
-			+ coalesce((SELECT sum(octet_length(content)) FROM memory_observations o JOIN memory_entities e ON e.id = o.entity_id WHERE e.user_id = memory_usage.user_id), 0)
-			+ coalesce((SELECT sum(octet_length(from_name) + octet_length(to_name) + octet_length(relation_type)) FROM memory_relations r WHERE r.user_id = memory_usage.user_id), 0)
-			+ coalesce((SELECT sum(octet_length(content)) FROM memory_files f WHERE f.user_id = memory_usage.user_id), 0)
-			+ coalesce((SELECT sum(octet_length(v.content)) FROM memory_file_versions v JOIN memory_files f ON f.id = v.file_id WHERE f.user_id = memory_usage.user_id), 0)`)
+		_, err := tx.Exec(ctx, countUsage)
 		return err
 	})
 }
+
+// countUsage counts what the users keep anew, each in all of its spaces.
+var countUsage = strings.NewReplacer("MINE", "(user_id = memory_usage.user_id OR substr(user_id, 1, length(memory_usage.user_id) + 1) = memory_usage.user_id || '"+spaceMark+"')").Replace(
+	`UPDATE memory_usage SET bytes =
+		coalesce((SELECT sum(octet_length(name) + octet_length(entity_type)) FROM memory_entities WHERE MINE), 0)
+		+ coalesce((SELECT sum(octet_length(content)) FROM memory_observations WHERE entity_id IN (SELECT id FROM memory_entities WHERE MINE)), 0)
+		+ coalesce((SELECT sum(octet_length(from_name) + octet_length(to_name) + octet_length(relation_type)) FROM memory_relations WHERE MINE), 0)
+		+ coalesce((SELECT sum(octet_length(content)) FROM memory_files WHERE MINE), 0)
+		+ coalesce((SELECT sum(octet_length(content)) FROM memory_file_versions WHERE file_id IN (SELECT id FROM memory_files WHERE MINE)), 0)`)

@@ -1,0 +1,103 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/ssh/access"
+	"drawbridge/internal/servers/ssh/command"
+	"drawbridge/internal/servers/ssh/output"
+	"drawbridge/internal/servers/ssh/remote"
+)
+
+type tailLogIn struct {
+	hostIn
+	Path   string `json:"path,omitempty" jsonschema:"A log file; or unit." max:"4096"`
+	Unit   string `json:"unit,omitempty" jsonschema:"A systemd unit; or path." pattern:"^[A-Za-z0-9_.@][A-Za-z0-9_.@:\\\\-]*$" max:"200"`
+	Lines  int    `json:"lines,omitempty" jsonschema:"Lines of the end." min:"1" max:"2000" default:"100"`
+	Grep   string `json:"grep,omitempty" jsonschema:"Only lines with this text." max:"500"`
+	Follow int    `json:"follow_seconds,omitempty" jsonschema:"Go on for so long." min:"1" max:"60"`
+}
+
+type tailLogOut struct {
+	Host    string        `json:"host"`
+	Lines   kit.Untrusted `json:"lines"`
+	Omitted int64         `json:"omitted_bytes,omitempty"`
+}
+
+// lookBack is how many lines are searched for a text.
+const lookBack = 50_000
+
+// script is the pipeline for a log. Everything in it is quoted.
+func (in tailLogIn) script() (string, error) {
+	lines := strconv.Itoa(in.Lines)
+	if in.Grep != "" {
+		lines = strconv.Itoa(lookBack)
+	}
+	var argv []string
+	switch {
+	case (in.Path == "") == (in.Unit == ""):
+		return "", fault.New(fault.Invalid, "Send either path or unit.")
+	case in.Unit != "":
+		argv = []string{"journalctl", "--no-pager", "-o", "short-iso", "-n", lines, "-u", in.Unit}
+	default:
+		p, err := remote.CheckPath(in.Path)
+		if err != nil {
+			return "", err
+		}
+		argv = []string{"tail", "-n", lines, "--", p}
+		if in.Follow > 0 {
+			argv = []string{"tail", "-n", lines, "-F", "--", p}
+		}
+	}
+	if in.Unit != "" && in.Follow > 0 {
+		argv = append(argv, "-f")
+	}
+	text, err := command.Join(argv)
+	if err != nil || in.Grep == "" {
+		return text, err
+	}
+	pattern, err := command.Quote(in.Grep)
+	if err != nil {
+		return "", err
+	}
+	if in.Follow > 0 {
+		return text + " | grep --line-buffered -F -e " + pattern, nil
+	}
+	return fmt.Sprintf("%s | { grep -F -e %s || :; } | tail -n %d", text, pattern, in.Lines), nil
+}
+
+func (s *server) tailLog(ctx context.Context, c *kit.Call, in tailLogIn) (out tailLogOut, err error) {
+	text, err := in.script()
+	if err != nil {
+		return out, err
+	}
+	h, err := s.door.Connect(ctx, c, in.Host, access.Read)
+	if err != nil {
+		return out, err
+	}
+	cmd := remote.Command{Text: text, Timeout: 30 * time.Second, Keep: textRoom}
+	if in.Follow > 0 {
+		cmd.Timeout = time.Duration(in.Follow) * time.Second
+		var bytes float64
+		cmd.Output = func(p []byte) {
+			bytes += float64(len(p))
+			shown, _ := output.Plain(p)
+			c.Progress(bytes, 0, clip(strings.TrimSpace(shown), 500))
+		}
+	}
+	res, err := h.Run(ctx, cmd)
+	if err != nil {
+		return out, err
+	}
+	if res.ExitCode > 0 && res.Stdout.Bytes == 0 {
+		cause := fmt.Errorf("exit %d: %.300q", res.ExitCode, res.Stderr.Text)
+		return out, fault.Wrap(cause, fault.NotFound, "There is no such log on %s, or %s may not read it. Check the name with list_directory, or with run_readonly systemctl list-units.", in.Host, h.Host.User)
+	}
+	return tailLogOut{in.Host, kit.Untrusted(res.Stdout.Text), res.Stdout.Omitted}, nil
+}
