@@ -180,7 +180,7 @@ func builtIns() map[string]builtIn {
 		}},
 		"rfp":                {vars: []string{"RFP"}, mode: ModeWrite, known: []setting{{"sam_api_key", "SAM_API_KEY"}}},
 		"sequentialthinking": {vars: []string{"SEQUENTIALTHINKING"}, mode: ModeWrite},
-		"ssh":                {vars: []string{"SSH"}, mode: ModeRead, known: []setting{
+		"ssh": {vars: []string{"SSH"}, mode: ModeRead, known: []setting{
 			{"config", "SSH_CONFIG"}, {"policy", "SSH_POLICY"}, {"known_hosts", "SSH_KNOWN_HOSTS"},
 			{"private_key", "SSH_PRIVATE_KEY"}, {"passphrase", "SSH_PASSPHRASE"},
 			{"password", "SSH_PASSWORD"}, {"sudo_password", "SSH_SUDO_PASSWORD"},

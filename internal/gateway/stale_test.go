@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +128,36 @@ func TestBareNames_ofAppsOnly(t *testing.T) {
 		synctest.Wait()
 		if got := called(t, g, "move"); !strings.Contains(got, "Unknown tool") {
 			t.Errorf("a name that two servers have: %s", got)
+		}
+	})
+}
+
+// The attack: a backend that renames its tools all day fills the memory with names.
+func TestStale_namesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := echoing("a", "first")
+		g := newGateway(t, gateway.Config{}, &memShelf{}, gateway.Member{Backend: a, Prefix: "a"})
+		synctest.Wait()
+		known := 0
+		for round := range 5 {
+			var names []string
+			for i := range 1000 {
+				names = append(names, fmt.Sprintf("n%d_%d", round, i))
+			}
+			a.setTools(names...)
+			g.Refresh("a")
+			synctest.Wait()
+		}
+		for round := range 4 {
+			for i := range 1000 {
+				if strings.Contains(called(t, g, fmt.Sprintf("a_n%d_%d", round, i)), "was removed") {
+					known++
+				}
+			}
+		}
+		if known < 1000 || known > 2000 {
+			t.Errorf("%d former names are known", known)
 		}
 	})
 }

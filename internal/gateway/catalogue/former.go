@@ -11,9 +11,12 @@ import (
 // lists for up to a day (protocol reference 5, "claude.ai"), so one that calls by
 // an old list shall reach what was renamed, and learn that something is gone.
 type former struct {
-	item  *Item
+	item  *Item // only what names it and says who may see it: the lists it came from are gone
 	until time.Time
 }
+
+// maxFormers bounds the names of one kind: a backend may rename its tools all day.
+const maxFormers = 2000
 
 // Remember takes over from an older catalogue the names that this one has no more.
 // Each is kept until the time given, or for as long as the older one would have.
@@ -24,7 +27,10 @@ func (c *Catalogue) Remember(old *Catalogue, now, until time.Time) {
 			c.remember(k, name, f, now)
 		}
 		for name, it := range old.ByName[k] {
-			c.remember(k, name, former{it, until}, now)
+			if _, taken := c.ByName[k][name]; !taken {
+				slim := &Item{Exposed: it.Exposed, Original: it.Original, Tier: it.Tier, Section: &Section{Backend: it.Section.Backend}}
+				c.remember(k, name, former{slim, until}, now)
+			}
 		}
 	}
 }
@@ -36,7 +42,8 @@ func (c *Catalogue) remember(k Kind, name string, f former, now time.Time) {
 	if c.formers[k] == nil {
 		c.formers[k] = map[string]former{}
 	}
-	if was, known := c.formers[k][name]; !known || was.until.Before(f.until) {
+	was, known := c.formers[k][name]
+	if known && was.until.Before(f.until) || !known && len(c.formers[k]) < maxFormers {
 		c.formers[k][name] = f
 	}
 }
