@@ -63,7 +63,8 @@ type Backend struct {
 	Shared bool `json:"shared" default:"false"`
 
 	// Interactive gives each client an own process of the command, so that the
-	// backend's questions in the middle of a call find the right client.
+	// backend's questions in the middle of a call find the right client. Its lists are
+	// those of one process for all: what a client's own process adds is not listed.
 	Interactive bool `json:"interactive" default:"false"`
 
 	// Timeout replaces limits.call_timeout for this backend. A bare number is seconds.
