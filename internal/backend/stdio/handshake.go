@@ -131,6 +131,8 @@ func (p *peer) isModern(out *mcpwire.Outcome) bool {
 // introduced takes what both handshakes tell in the same words.
 func (p *peer) introduced(rev mcpwire.Revision, result, server []byte) {
 	instructions, _ := mcpwire.TextMember(result, "instructions")
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.info = backend.Info{
 		Transport:    backend.Stdio,
 		Revision:     rev,

@@ -21,7 +21,7 @@ type peer struct {
 	era  interface{ Store(int32) } // of the Dialer, forgotten when it turns out wrong
 	proc *process
 	out  *writer
-	info backend.Info // set by the handshake, before anybody else sees the peer
+	info backend.Info // set by the handshake under mu, before anybody but the reading goroutine sees the peer
 	lost chan struct{}
 	read chan struct{} // closed when the reading goroutine has ended
 
@@ -61,7 +61,16 @@ func newPeer(d *Dialer, proc *process) *peer {
 	return p
 }
 
-func (p *peer) Info() backend.Info    { return p.info }
+func (p *peer) Info() backend.Info { return p.info }
+
+// speaks is the revision, for the reading goroutine: while the handshake lasts, an
+// answer to server/discover may come late and change what is known.
+func (p *peer) speaks() mcpwire.Revision {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.info.Revision
+}
+
 func (p *peer) Lost() <-chan struct{} { return p.lost }
 
 // Close ends the process and waits until nothing of it is left.

@@ -28,7 +28,7 @@ func (p *peer) request(m mcpwire.Message) {
 // the client that watches its own process; of a shared process, or with calls of
 // several clients, nobody can tell whom it is for.
 func (p *peer) question(m mcpwire.Message) {
-	q := mcpwire.Question{Revision: p.info.Revision, Method: m.Method, Params: bytes.Clone(m.Params)}
+	q := mcpwire.Question{Revision: p.speaks(), Method: m.Method, Params: bytes.Clone(m.Params)}
 	id := bytes.Clone(m.ID)
 	c, n := p.cause()
 	switch {

@@ -136,8 +136,9 @@ func (p *peer) outcome(m mcpwire.Message, kept bool, c *call) mcpwire.Outcome {
 	if !kept {
 		result = bytes.Clone(result)
 	}
-	out := mcpwire.Done(p.info.Revision, result)
-	if !p.info.Revision.Modern() {
+	rev := p.speaks()
+	out := mcpwire.Done(rev, result)
+	if !rev.Modern() {
 		return out
 	}
 	at, has := jsonscan.Find(result, "resultType")
@@ -170,7 +171,7 @@ func (p *peer) failure(raw []byte, c *call) mcpwire.Outcome {
 
 // notification hands on what wants no answer.
 func (p *peer) notification(m mcpwire.Message) {
-	n := mcpwire.Notification{Revision: p.info.Revision, Method: m.Method, Params: m.Params}
+	n := mcpwire.Notification{Revision: p.speaks(), Method: m.Method, Params: m.Params}
 	switch m.Method {
 	case mcpwire.MethodProgress:
 		p.progress(n)
