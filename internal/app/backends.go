@@ -144,7 +144,7 @@ func (a *App) wanted(ctx context.Context, cfg *config.Config) ([]wish, error) {
 	}
 	for _, e := range servers.Table {
 		s := cfg.Servers[e.Name]
-		if s.On(e.DefaultOn) {
+		if s.On(e.On.Holds()) {
 			out = append(out, wish{e.Name, s, func() (*running, error) { return a.builtIn(e, s) }})
 		}
 	}

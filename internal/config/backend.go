@@ -177,7 +177,8 @@ func builtIns() map[string]builtIn {
 			{"file_path", "MEMORY_FILE_PATH"}, {"bank_root", "MEMORY_BANK_ROOT"},
 		}},
 		"puppeteer": {vars: []string{"PUPPETEER"}, mode: ModeWrite, known: []setting{
-			{"browser_path", "BROWSER_PATH"},
+			{"browser_path", "BROWSER_PATH"}, {"allow", "PUPPETEER_ALLOW"},
+			{"no_sandbox", "PUPPETEER_NO_SANDBOX"}, {"no_scripts", "PUPPETEER_NO_SCRIPTS"},
 		}},
 		"rfp":                {vars: []string{"RFP"}, mode: ModeWrite, known: []setting{{"sam_api_key", "SAM_API_KEY"}}},
 		"sequentialthinking": {vars: []string{"SEQUENTIALTHINKING"}, mode: ModeWrite},

@@ -88,8 +88,8 @@ func describe(t *testing.T, b *strings.Builder, e servers.Entry) {
 	info := all.Server.Info()
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", e.Name, info.Instructions)
 	on := "when its variables are set"
-	if e.DefaultOn {
-		on = "by itself"
+	if e.On.When != "" {
+		on = e.On.When
 	}
 	fmt.Fprintf(b, "On %s. Mode without a setting: `%s`. Offered by default: %d tools, %d tokens; with everything: %d tools, %d tokens.\n\n",
 		on, mode, len(shown), kittest.Tokens(t, kittest.Definitions(t, some)),

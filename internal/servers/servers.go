@@ -11,6 +11,7 @@ import (
 
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/memory"
+	"drawbridge/internal/servers/puppeteer"
 	"drawbridge/internal/servers/sequentialthinking"
 	"drawbridge/internal/servers/ssh"
 )
@@ -20,17 +21,33 @@ type Entry struct {
 	Name string
 	// New makes the server from what the operator has set.
 	New func(set kit.Settings, deps kit.Deps) (*kit.Server, error)
-	// DefaultOn says that it needs no settings and runs unless switched off.
-	DefaultOn bool
+	// On says when it runs without any setting, unless it is switched off.
+	On Default
 	// Variables are the environment variables of its settings.
 	Variables []string
 }
 
+// Default is when a server runs without any setting.
+type Default struct {
+	When string      // for people, "" for never
+	Now  func() bool // nil for never
+}
+
+// Holds tells whether it does now.
+func (d Default) Holds() bool { return d.Now != nil && d.Now() }
+
+var (
+	never       = Default{}
+	always      = Default{"by itself", func() bool { return true }}
+	withBrowser = Default{"by itself where a browser is found", func() bool { return puppeteer.Found("") }}
+)
+
 // Table is the built-in servers, sorted by name. It never changes.
 var Table = []Entry{
-	{"memory", with(memory.ReadConfig, memory.New), true, memory.Variables()},
-	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), true, sequentialthinking.Variables()},
-	{"ssh", with(ssh.ReadConfig, ssh.New), false, ssh.Variables()},
+	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables()},
+	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables()},
+	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables()},
+	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables()},
 }
 
 // Find gives the entry of a name.

@@ -1,0 +1,4 @@
+package page
+
+// For tests.
+var Plain = plain
