@@ -127,15 +127,19 @@ func (g *Gateway) inputRequired(p account.Principal, name string, req *mcpwire.R
 	return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: out.Revision, Result: mcpwire.Result{Bytes: next}}
 }
 
-// maxURLs bounds the pages that one call may send a person to.
-const maxURLs = 16
+// Bounds of the pages that one call may send a person to: their questions travel in
+// the client's state.
+const (
+	maxURLs     = 16
+	maxURLBytes = 16 << 10
+)
 
 // urlNeeded turns the error by which a backend of 2025-11-25 asks for visits to
 // URLs before it runs a call into questions (client/elicitation, "URL Elicitation
 // Required Error"; protocol reference 2.5). The retry is a call of its own.
 func (g *Gateway) urlNeeded(p account.Principal, name string, req *mcpwire.Request, out mcpwire.Outcome) mcpwire.Outcome {
 	list := mcpwire.Member(out.Err.Data, "elicitations")
-	if !mcpwire.MayAsk(req.Method) || !req.Caller.Askable().ElicitationURL || len(list) == 0 || list[0] != '[' {
+	if !mcpwire.MayAsk(req.Method) || !req.Caller.Askable().ElicitationURL || len(list) == 0 || list[0] != '[' || len(list) > maxURLBytes {
 		return out
 	}
 	st := g.stateOf(p, name, req)

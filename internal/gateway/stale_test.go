@@ -156,8 +156,14 @@ func TestStale_namesAreBounded(t *testing.T) {
 				}
 			}
 		}
-		if known < 1000 || known > 2000 {
+		if known < 400 || known > 500 {
 			t.Errorf("%d former names are known", known)
+		}
+		a.lists.Tools = append(a.lists.Tools, []byte(`{"name":"`+strings.Repeat("n", 1<<20)+`"}`))
+		g.Refresh("a")
+		synctest.Wait()
+		if why := strings.Join(g.Refused(), "\n"); !strings.Contains(why, "more than 512 bytes") {
+			t.Errorf("a name of a megabyte: %s", why)
 		}
 	})
 }

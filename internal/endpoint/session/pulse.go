@@ -16,6 +16,7 @@ import (
 const (
 	pulseStep   = 1e-6
 	pulseDigits = 6
+	maxPulse    = 1e9 // beyond it a step is lost in rounding; such a backend counts bytes, and speaks
 )
 
 // pulse tells a client that wants progress that its call still runs while the
@@ -60,7 +61,7 @@ func (p *pulse) beat() {
 		return
 	}
 	p.timer.Reset(p.every)
-	if p.heard {
+	if p.heard || p.last > maxPulse {
 		p.heard = false
 		return
 	}
@@ -78,10 +79,10 @@ func (p *pulse) beat() {
 	p.c.out.Push(mcpwire.AppendRequest(nil, nil, mcpwire.MethodProgress, append(params, '}')))
 }
 
-// raise makes the progress the next higher number that can be written shortly. The
-// caller holds mu.
+// raise makes the progress the next higher number of those that are written with a
+// few digits. The caller holds mu.
 func (p *pulse) raise() {
-	p.last = math.Round((p.last+pulseStep)/pulseStep) * pulseStep
+	p.last = max(math.Round((p.last+pulseStep)/pulseStep)*pulseStep, math.Nextafter(p.last, math.Inf(1)))
 }
 
 // note takes what the backend says. Progress that would fall behind a beat is
@@ -107,7 +108,7 @@ func (p *pulse) note(n mcpwire.Notification) []byte {
 	if err != nil {
 		return n.Params
 	}
-	if p.beats == 0 || value > p.last {
+	if p.beats == 0 || value > p.last || p.last > maxPulse {
 		p.last = max(p.last, value)
 		return n.Params
 	}

@@ -95,6 +95,7 @@ type Catalogue struct {
 	views      views
 	ByName     [Kinds]map[string]*Item
 	formers    [Kinds]map[string]former
+	formerly   [Kinds]map[string]int // how many of them each backend had
 	Refused    []string
 	Partial    bool // the lists of a backend are still to come
 	cache      *renderCache
@@ -121,6 +122,13 @@ func NewSection(m Member, rank int, lists backend.Lists) *Section {
 	return s
 }
 
+// Longest names and URIs that are offered. The specification allows tools 128
+// characters; a backend must not fill the memory with them.
+const (
+	maxOriginal = 512
+	maxURI      = 8 << 10
+)
+
 func (s *Section) newItem(k Kind, raw []byte) (Item, string) {
 	key := [Kinds]string{"name", "name", "uri", "uriTemplate"}[k]
 	m, ok := jsonscan.Find(raw, key)
@@ -130,6 +138,9 @@ func (s *Section) newItem(k Kind, raw []byte) (Item, string) {
 	original, ok := jsonscan.Unquote(m.Value.Of(raw))
 	if !ok || original == "" {
 		return Item{}, fmt.Sprintf("an entry of backend %q has an unusable %s", s.Backend.Name(), key)
+	}
+	if most := [Kinds]int{maxOriginal, maxOriginal, maxURI, maxURI}[k]; len(original) > most {
+		return Item{}, fmt.Sprintf("an entry of backend %q has a %s of more than %d bytes", s.Backend.Name(), key, most)
 	}
 	it := Item{Original: original, Exposed: original, Section: s, modern: raw, legacy: raw}
 	switch k {

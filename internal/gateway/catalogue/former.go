@@ -15,8 +15,9 @@ type former struct {
 	until time.Time
 }
 
-// maxFormers bounds the names of one kind: a backend may rename its tools all day.
-const maxFormers = 2000
+// maxFormers bounds the names of one kind and backend: it may rename its tools all
+// day, and must not take others' place.
+const maxFormers = 500
 
 // Remember takes over from an older catalogue the names that this one has no more.
 // Each is kept until the time given, or for as long as the older one would have.
@@ -43,9 +44,19 @@ func (c *Catalogue) remember(k Kind, name string, f former, now time.Time) {
 		c.formers[k] = map[string]former{}
 	}
 	was, known := c.formers[k][name]
-	if known && was.until.Before(f.until) || !known && len(c.formers[k]) < maxFormers {
-		c.formers[k][name] = f
+	owner := f.item.Section.Backend.Name()
+	switch {
+	case known && !was.until.Before(f.until):
+		return
+	case !known && c.formerly[k][owner] >= maxFormers:
+		return
+	case !known:
+		if c.formerly[k] == nil {
+			c.formerly[k] = map[string]int{}
+		}
+		c.formerly[k][owner]++
 	}
+	c.formers[k][name] = f
 }
 
 // Formerly finds what a name meant until lately: the item under its present name,

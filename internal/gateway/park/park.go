@@ -80,7 +80,7 @@ type Lot struct {
 	held   map[string]*call
 	byUser map[string]int
 	open   map[*call]struct{} // every call that runs, parked or not
-	recent []string           // ids of calls that a retry took to their end, the last maxRecent
+	recent []answered         // calls that a retry has taken over lately, the oldest first
 	closed bool
 }
 
@@ -127,10 +127,10 @@ func (p *call) guarded(ctx context.Context, c Call) (out mcpwire.Outcome) {
 // questions come back, and nothing has changed.
 func (l *Lot) Resume(ctx context.Context, t Ticket, req *mcpwire.Request, sink mcpwire.Sink) (mcpwire.Outcome, []mcpwire.Asked, Ticket) {
 	l.mu.Lock()
-	p, answered := l.held[t.ID], slices.Contains(l.recent, t.ID)
+	p, again := l.held[t.ID], slices.ContainsFunc(l.recent, func(a answered) bool { return a.id == t.ID })
 	l.mu.Unlock()
 	switch {
-	case answered:
+	case again:
 		return mcpwire.Fail(ErrAnswered), nil, Ticket{}
 	case p == nil:
 		return mcpwire.Fail(ErrGone), nil, Ticket{}
@@ -205,7 +205,7 @@ func (l *Lot) park(p *call) bool {
 	if p.info.ID == "" {
 		p.info.ID = strings.ToLower(rand.Text()[:16])
 	}
-	l.recent = slices.DeleteFunc(l.recent, func(id string) bool { return id == p.info.ID }) // it asks once more
+	l.recent = slices.DeleteFunc(l.recent, func(a answered) bool { return a.id == p.info.ID }) // it asks once more
 	now := l.now()
 	p.info.Since, p.info.Expires = now, now.Add(l.cfg.TTL)
 	l.held[p.info.ID] = p
@@ -213,17 +213,34 @@ func (l *Lot) park(p *call) bool {
 	return true
 }
 
-// maxRecent is how many answered calls are remembered, so that a second retry hears
-// that there was a first one.
-const maxRecent = 256
+// An answered call is remembered for keepAnswered, so that a second retry hears that
+// there was a first one and nobody is sent to run the call again.
+type answered struct {
+	id   string
+	user string
+	at   time.Time
+}
+
+const (
+	keepAnswered = time.Hour
+	maxAnswered  = 1000 // of one user
+)
 
 // answered counts a parked call out whose questions have their answers.
 func (l *Lot) answered(p *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(p)
-	if l.recent = append(l.recent, p.info.ID); len(l.recent) > maxRecent {
-		l.recent = slices.Delete(l.recent, 0, 1)
+	now, mine := l.now(), 0
+	l.recent = append(l.recent, answered{p.info.ID, p.info.User, now})
+	for i := len(l.recent) - 1; i >= 0; i-- {
+		a := l.recent[i]
+		if a.user == p.info.User {
+			mine++
+		}
+		if now.Sub(a.at) > keepAnswered || a.user == p.info.User && mine > maxAnswered {
+			l.recent = slices.Delete(l.recent, i, i+1)
+		}
 	}
 }
 

@@ -92,11 +92,14 @@ func (s *Server) ask(ctx context.Context, t *Tool, req *mcpwire.Request, args []
 	if !canAsk(req) {
 		return mcpwire.Outcome{}, cannotAsk(t)
 	}
+	form := approval.Form{Server: s.shownName(), Title: t.Title, Target: q.Target, Effect: q.Effect, Args: args}
+	if !form.Fits() {
+		return mcpwire.Outcome{}, fault.New(fault.Limited, "Not run: a person has to approve this call of %s, and would not see all of it, since it is too long to be shown. Do it in smaller steps.", t.Name)
+	}
 	ticket, err := s.desk.Issue(act(ctx, t, args))
 	if err != nil {
 		return mcpwire.Outcome{}, err
 	}
-	form := approval.Form{Server: s.shownName(), Title: t.Title, Target: q.Target, Effect: q.Effect, Args: args}
 	return mcpwire.Outcome{Kind: mcpwire.InputRequired, Revision: mcpwire.LatestModern,
 		Result: mcpwire.Result{Bytes: form.Append(nil, ticket)}}, nil
 }

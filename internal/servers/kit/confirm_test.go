@@ -99,7 +99,7 @@ func TestConfirm_message(t *testing.T) {
 	if !strings.Contains(text, "did not approve") || w.wiped.Load() != 0 {
 		t.Errorf("declined: %d wiped, %s", w.wiped.Load(), text)
 	}
-	for _, want := range []string{"Disks: Wipe a disk?", "Target: sdabda", "Removes 3 files.\n- a\n- b\n- c", `Arguments: {"force":true,"disk":"sda\u202ebda"}`} {
+	for _, want := range []string{"Disks: Wipe a disk?", "Target: sdabda", "What will happen:\n| Removes 3 files.\n| - a\n| - b\n| - c\n", `Arguments: {"force":true,"disk":"sda\u202ebda"}`} {
 		if !strings.Contains(message, want) {
 			t.Errorf("the question lacks %q:\n%s", want, message)
 		}
@@ -116,6 +116,20 @@ func TestConfirm_message(t *testing.T) {
 		if c.Refused(t, "wipe", `{"disk":"sda"}`); w.wiped.Load() != 0 {
 			t.Fatalf("%s counts as an approval", answer)
 		}
+	}
+}
+
+// The attack: the harmful part of a call stands behind so much that a person would
+// not get to see it, or among lines that look like the form's own.
+func TestConfirm_allOfItIsShown(t *testing.T) {
+	t.Parallel()
+	w := &wiper{}
+	c, _ := serve(t, w.spec())
+	asked := ""
+	c = c.With(mcpwire.LatestModern, func(m string) string { asked = m; return kittest.Approves(m) })
+	long := strings.Repeat("a", 20_000)
+	if text := c.Refused(t, "wipe", `{"disk":"`+long+`"}`); !strings.Contains(text, "would not see all of it") || asked != "" || w.wiped.Load() != 0 {
+		t.Errorf("%d wiped, asked %.80q: %.200s", w.wiped.Load(), asked, text)
 	}
 }
 

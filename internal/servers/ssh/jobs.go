@@ -180,7 +180,7 @@ func (s *server) stopJob(ctx context.Context, c *kit.Call, in stopJobIn) (stopJo
 		return stopJobOut{}, err
 	}
 	if confirms(g, true) && !c.Confirmed() {
-		return stopJobOut{}, kit.Ask(kit.Question{Target: j.Host, Effect: "Ends this job with all its processes: " + clip(j.Command, 500)})
+		return stopJobOut{}, kit.Ask(kit.Question{Target: j.Host, Effect: "Ends this job with all its processes:\n" + j.Command})
 	}
 	j, h, err := s.jobHost(ctx, c, in.ID, access.Run)
 	if err != nil {

@@ -39,7 +39,7 @@ func (s *server) readFileResource(ctx context.Context, c *kit.Call, vars map[str
 	if !utf8.Valid(part.Data) {
 		return kit.Content{Blob: part.Data, MIMEType: "application/octet-stream"}, nil
 	}
-	return kit.Content{Text: string(part.Data)}, nil
+	return kit.Content{Text: string(part.Data), Untrusted: true}, nil
 }
 
 func (s *server) readJobResource(ctx context.Context, c *kit.Call, vars map[string]string) (kit.Content, error) {
@@ -47,7 +47,7 @@ func (s *server) readJobResource(ctx context.Context, c *kit.Call, vars map[stri
 	if err != nil {
 		return kit.Content{}, err
 	}
-	return kit.Content{Text: kit.Compact(out)}, nil
+	return kit.Content{Text: kit.Compact(out), Untrusted: true}, nil
 }
 
 func (s *server) listJobResources(ctx context.Context, c *kit.Call) ([]kit.Listed, error) {

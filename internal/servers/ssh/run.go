@@ -293,9 +293,9 @@ func confirms(g hosts.Grant, changes bool) bool {
 	return g.Confirm == hosts.ConfirmAll || g.Confirm == hosts.ConfirmChanges && changes
 }
 
-// preview tells a person what a command is.
+// preview tells a person what a command is, all of it.
 func (p planned) preview(text, as string) kit.Preview {
-	return kit.Preview{Target: strings.Join(p.names, ", "), Effect: fmt.Sprintf("Runs this %s (%s): %s", as, p.class, clip(text, 2000)), Changes: p.runs[:min(len(p.runs), 20)]}
+	return kit.Preview{Target: strings.Join(p.names, ", "), Effect: fmt.Sprintf("Runs this %s (%s):\n%s", as, p.class, text), Changes: p.runs[:min(len(p.runs), 20)]}
 }
 
 func (s *server) previewCommand(_ context.Context, c *kit.Call, in runCommandIn) (kit.Preview, error) {
@@ -345,7 +345,10 @@ func (s *server) previewPrivileged(_ context.Context, c *kit.Call, in runPrivile
 		return kit.Preview{}, err
 	}
 	p, err := s.plan(c, []string{in.Host}, in.Command, access.Sudo, command.Privileged)
-	return p.preview(in.Command, "AS ROOT, because: "+clip(in.Reason, 500)), err
+	preview := p.preview(in.Command, "AS ROOT")
+	// Last, and in so many words: the reason is the model's.
+	preview.Changes = append(slices.Clone(preview.Changes), "The model says why: "+strings.Join(strings.Fields(in.Reason), " "))
+	return preview, err
 }
 
 func (s *server) runPrivileged(ctx context.Context, c *kit.Call, in runPrivilegedIn) (ranOut, error) {

@@ -125,7 +125,7 @@ func previewEdited(in pathIn, e remote.Edited) kit.Preview {
 		verb = "Changes the file"
 	}
 	diff, _ := output.Plain([]byte(difference(e)))
-	return kit.Preview{Target: in.Host + ":" + e.Path, Effect: fmt.Sprintf("%s, from %d to %d bytes:\n%s", verb, len(e.Old), len(e.New), clip(diff, 4000))}
+	return kit.Preview{Target: in.Host + ":" + e.Path, Effect: fmt.Sprintf("%s, from %d to %d bytes:\n%s", verb, len(e.Old), len(e.New), diff)}
 }
 
 func (s *server) previewWrite(ctx context.Context, c *kit.Call, in writeFileIn) (kit.Preview, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"drawbridge/internal/mcpwire"
 )
@@ -24,12 +23,18 @@ type Form struct {
 	Args           []byte // raw JSON object; nil for none
 }
 
-// Most characters of a question. Arguments are shown whole or not at all beyond
-// it: what is hidden behind an ellipsis could be the part that matters.
+// Most bytes of each part of a question. All of it is shown or nobody is asked: what
+// is hidden behind an ellipsis could be the part that matters.
 const (
-	maxArgs   = 3000
-	maxEffect = 3000
+	maxTarget = 1000
+	maxEffect = 16_000
+	maxArgs   = 16_000
 )
+
+// Fits tells whether a person would see all of the question.
+func (f Form) Fits() bool {
+	return len(f.Target) <= maxTarget && len(f.Effect) <= maxEffect && len(shown(f.Args)) <= maxArgs
+}
 
 // schema of the form: flat, as elicitation wants it (2026-07-28, client/elicitation).
 const schema = `{"type":"object","properties":{"` + approve + `":{"type":"boolean","title":"Approve","description":"Run this call once, exactly as shown.","default":false}},"required":["` + approve + `"]}`
@@ -47,16 +52,12 @@ func (f Form) message() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s?\n", f.Server, f.Title)
 	if f.Target != "" {
-		fmt.Fprintf(&b, "Target: %s\n", plain(f.Target, maxEffect))
+		fmt.Fprintf(&b, "Target: %s\n", strings.ReplaceAll(plain(f.Target), "\n", " "))
 	}
 	if f.Effect != "" {
-		fmt.Fprintf(&b, "What will happen: %s\n", plain(f.Effect, maxEffect))
+		b.WriteString("What will happen:" + quoted(plain(f.Effect)) + "\n")
 	}
-	switch args := shown(f.Args); {
-	case args == "" || args == "{}":
-	case len(args) > maxArgs:
-		fmt.Fprintf(&b, "The arguments have %d bytes, too many to be shown here. Approve only if you trust what is said above.\n", len(args))
-	default:
+	if args := shown(f.Args); args != "" && args != "{}" {
 		fmt.Fprintf(&b, "Arguments: %s\n", args)
 	}
 	b.WriteString("It runs once, only with these arguments, and only if you approve.")
@@ -81,21 +82,23 @@ func shown(args []byte) string {
 	return out.String()
 }
 
+// quoted sets a text of several lines off from the lines of the form, which it could
+// imitate.
+func quoted(text string) string {
+	if !strings.Contains(text, "\n") {
+		return " " + text
+	}
+	return "\n| " + strings.ReplaceAll(text, "\n", "\n| ")
+}
+
 // plain is text without characters that move or hide others.
-func plain(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		if r != '\n' && (!unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r)) {
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (!unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)) {
 			return -1
 		}
 		return r
 	}, text)
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most] + fmt.Sprintf(" [cut: %d of %d bytes]", most, len(text))
 }
 
 // Given tells whether an answer is an approval: accepted, and the box ticked.
