@@ -192,7 +192,7 @@ var Exempt = map[string]string{
 // is for. A new one is a decision: say here why writing it ourselves, or doing
 // without, is worse.
 var Allowed = map[string]string{
-	"github.com/chromedp/chromedp":           "the browser that the puppeteer server drives",
+	"github.com/chromedp/chromedp":           "tests: a real Chromium goes through signing in",
 	"github.com/go-jose/go-jose/v4":          "assertions that OAuth clients sign, verified",
 	"github.com/fsnotify/fsnotify":           "a changed configuration file is seen without polling",
 	"github.com/google/go-cmp":               "tests: readable differences",
