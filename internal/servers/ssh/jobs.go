@@ -37,7 +37,7 @@ func (s *server) previewJob(_ context.Context, c *kit.Call, in startJobIn) (kit.
 	if err := in.how().check(); err != nil {
 		return kit.Preview{}, err
 	}
-	p, err := s.plan(c, []string{in.Host}, in.Command, access.Run, 0)
+	p, err := s.plan(c, []string{in.Host}, in.Command, access.Run, 0, nil)
 	return p.preview(in.Command, "as a job that goes on by itself"), err
 }
 
@@ -45,7 +45,7 @@ func (s *server) startJob(ctx context.Context, c *kit.Call, in startJobIn) (out 
 	if err := in.how().check(); err != nil {
 		return out, err
 	}
-	p, err := s.plan(c, []string{in.Host}, in.Command, access.Run, 0)
+	p, err := s.plan(c, []string{in.Host}, in.Command, access.Run, 0, nil)
 	if err != nil {
 		return out, err
 	}

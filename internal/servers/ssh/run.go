@@ -268,14 +268,25 @@ type planned struct {
 }
 
 // plan judges a command for every host it is meant for.
-func (s *server) plan(c *kit.Call, wanted []string, text string, want access.Right, least command.Class) (p planned, err error) {
+func (s *server) plan(c *kit.Call, wanted []string, text string, want access.Right, least command.Class, env map[string]string) (p planned, err error) {
 	names, grants, err := s.door.Select(c, wanted, want)
 	if err != nil {
 		return p, err
 	}
 	p.names = names
 	for _, g := range grants {
-		v, err := command.Judge(text, g.Rules)
+		rules := g.Rules
+		if len(rules.Allow) > 0 {
+			// The list is the approval: neither a variable nor a file beside it may give a
+			// command another meaning.
+			if name := harmful(env); name != "" {
+				return p, fault.New(fault.Forbidden, "The variable %s could change what an allowed command does. Leave it out, or ask the operator to allow the whole command.", clip(name, 100))
+			}
+			if !g.Write {
+				rules.Write = nil
+			}
+		}
+		v, err := command.Judge(text, rules)
 		if err != nil {
 			return p, err
 		}
@@ -286,6 +297,16 @@ func (s *server) plan(c *kit.Call, wanted []string, text string, want access.Rig
 		p.confirm = p.confirm || confirms(g, p.class != command.Reads)
 	}
 	return p, nil
+}
+
+// harmful is a variable that may change what programs do, "" for none.
+func harmful(env map[string]string) string {
+	for name := range env {
+		if !command.Harmless(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // confirms tells whether a person approves what a grant allows.
@@ -302,7 +323,7 @@ func (s *server) previewCommand(_ context.Context, c *kit.Call, in runCommandIn)
 	if err := in.check(); err != nil {
 		return kit.Preview{}, err
 	}
-	p, err := s.plan(c, in.Hosts, in.Command, access.Run, in.least())
+	p, err := s.plan(c, in.Hosts, in.Command, access.Run, in.least(), in.Env)
 	return p.preview(in.Command, "as the account of each host"), err
 }
 
@@ -310,7 +331,7 @@ func (s *server) runCommand(ctx context.Context, c *kit.Call, in runCommandIn) (
 	if err := in.check(); err != nil {
 		return ranOut{}, err
 	}
-	p, err := s.plan(c, in.Hosts, in.Command, access.Run, in.least())
+	p, err := s.plan(c, in.Hosts, in.Command, access.Run, in.least(), in.Env)
 	if err != nil {
 		return ranOut{}, err
 	}
@@ -344,7 +365,7 @@ func (s *server) previewPrivileged(_ context.Context, c *kit.Call, in runPrivile
 	if err := in.how().check(); err != nil {
 		return kit.Preview{}, err
 	}
-	p, err := s.plan(c, []string{in.Host}, in.Command, access.Sudo, command.Privileged)
+	p, err := s.plan(c, []string{in.Host}, in.Command, access.Sudo, command.Privileged, nil)
 	preview := p.preview(in.Command, "AS ROOT")
 	// Last, and in so many words: the reason is the model's.
 	preview.Changes = append(slices.Clone(preview.Changes), "The model says why: "+strings.Join(strings.Fields(in.Reason), " "))

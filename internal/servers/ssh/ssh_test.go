@@ -248,9 +248,10 @@ func TestPolicy(t *testing.T) {
 rules:
   - {users: [anna], may: [read, run, write], allow: ["touch *", "ls *"], deny: ["touch /etc/*"], write: [HOME/site/**], confirm: never}
   - {users: [ben], hosts: [web2], may: [read]}
+  - {users: [carl], hosts: [web1], may: [read, run], allow: ["ls *"], write: [HOME/site/**], confirm: never}
 `)
 	anna := s.client(t, "anna")
-	ben, dora := kittest.NewClient(anna.Server, "ben"), kittest.NewClient(anna.Server, "dora")
+	ben, dora, carl := kittest.NewClient(anna.Server, "ben"), kittest.NewClient(anna.Server, "dora"), kittest.NewClient(anna.Server, "carl")
 	names := func(c *kittest.Client) (all []string) {
 		var out struct{ Hosts []struct{ Name string } }
 		c.Must(t, "list_hosts", `{}`, &out)
@@ -270,6 +271,8 @@ rules:
 	}{
 		{anna, "run_command", `{"hosts":["web1"],"command":"rm x"}`},
 		{anna, "run_command", `{"hosts":["web1"],"command":"touch /etc/x"}`},
+		{anna, "run_command", `{"hosts":["web1"],"command":"ls x","env":{"LS_OPTIONS":"-R"}}`},
+		{carl, "run_command", `{"hosts":["web1"],"command":"ls x > ` + s.web1.Home + `/site/listing"}`}, // no right to write
 		{anna, "run_privileged", `{"host":"web1","command":"ls","reason":"r"}`},
 		{anna, "write_file", `{"host":"web1","path":"~/outside","content":"x"}`},
 		{ben, "run_command", `{"hosts":["web2"],"command":"ls"}`},

@@ -127,7 +127,7 @@ func (s *server) serviceCommand(c *kit.Call, in manageServiceIn) (text string, r
 	if in.Action == "status" {
 		return text, false, planned{names: []string{in.Host}}, command.JudgeArguments(argv, command.Rules{Deny: g.Rules.Deny})
 	}
-	p, err = s.plan(c, []string{in.Host}, text, want, command.Changes)
+	p, err = s.plan(c, []string{in.Host}, text, want, command.Changes, nil)
 	return text, root, p, err
 }
 

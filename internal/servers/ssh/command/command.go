@@ -84,7 +84,7 @@ type Simple struct {
 	// interpreter does. Only a rule that names the program lets it pass.
 	Unseen bool
 
-	environment bool // it runs with variables that may change what it does
+	altered bool // it runs with variables, or in a way, that may change what it does
 }
 
 // Word is one word of a simple command.
@@ -93,6 +93,8 @@ type Word struct {
 	// Fixed says that the program gets Text and nothing else. Otherwise the shell
 	// computes the word, and Text is its fixed beginning.
 	Fixed bool
+	Many  bool // computed: it may become several words, each beginning with Text
+	Split bool // computed: several or none, of which only the first begins with Text
 }
 
 // Program is the name of what runs, without the folders where programs live.

@@ -85,13 +85,25 @@ func TestJudge_class(t *testing.T) {
 		{"df -h && free -m | tail -n 1", command.Reads},
 		{"/usr/bin/cat /etc/hosts 2>/dev/null", command.Reads},
 		{"ls -l /var/log/*.log", command.Reads},
-		{"for f in a b; do cat $f; done", command.Changes}, // $f may be an option
+		{"for f in a b; do cat \"$f\"; done", command.Reads},
+		{"for f in a b; do sort $f; done", command.Changes}, // $f may be an option
+		{"find /var/log -name '*.log' -mtime -7 -size +10k -print0 | xargs -0 -n 1 wc -l", command.Reads},
+		{"ps aux | sort -rnk3 | head -5", command.Reads},
+		{"sort -rnko /etc/hosts", command.Changes}, // a value that could be letters of options
+		{"ps aux | sort -rn -k 3,3 -t: | head -5", command.Reads},
+		{"sort /var/log/a* | uniq -c", command.Reads},
+		{"journalctl -u ssh -n50 --since='1 hour ago' -o short", command.Reads},
+		{"docker ps -a --format '{{.Names}}'; podman logs --tail 5 web", command.Reads},
+		{"[ -n \"$HOME\" ] && [ \"$USER\" = root ] || [ 1 -lt 2 ]", command.Reads},
+		{"n=1; printf '%s %s\\n' \"$n\" x", command.Reads},
+		{"command -v curl; which -a ls", command.Reads},
+		{"nice -n 5 ionice -c 3 stdbuf -oL timeout -k 1 9 du -sh /", command.Reads},
 		{"cat \"/tmp/$USER\"", command.Reads},
 		{"LC_ALL=C ls", command.Reads},
 		{"timeout 5 journalctl -u nginx -n 50 --no-pager", command.Reads},
 		{"ip -br a", command.Reads},
 		{"systemctl --no-pager status nginx", command.Reads},
-		{"git log --oneline", command.Reads},
+		{"git log --oneline", command.Changes}, // a repository names programs that git runs
 		{"sh -c 'ls; df'", command.Reads},
 		{"ls 2>&1", command.Reads},
 		{"[ -f /etc/fstab ] && echo yes", command.Reads},
@@ -106,7 +118,7 @@ func TestJudge_class(t *testing.T) {
 		{"find / -delete", command.Changes},
 		{"find /tmp -exec rm {} +", command.Changes},
 		{"ls | xargs rm", command.Changes},
-		{"ls *", command.Changes}, // a file may be called -x
+		{"sort *", command.Changes}, // a file may be called -x
 		{"ip addr add 10.0.0.1/8 dev lo", command.Changes},
 		{"git diff --output=/tmp/x", command.Changes},
 		{"journalctl --vacuum-time=1s", command.Changes},

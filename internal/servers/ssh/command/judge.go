@@ -44,6 +44,9 @@ const (
 func (p Pattern) fits(s Simple) answer {
 	computed := slices.ContainsFunc(s.Words, func(w Word) bool { return !w.Fixed })
 	result := p.fitsProgram(s.Words[0].Text)
+	if slices.ContainsFunc(s.Words, func(w Word) bool { return w.Split }) {
+		result = min(result, maybe) // whatever the rest of the pattern takes
+	}
 	for i, w := range p.words[1:] {
 		if i+2 == len(p.words) && w == "*" {
 			return result
@@ -52,6 +55,9 @@ func (p Pattern) fits(s Simple) answer {
 			return lengthDiffers(result, computed)
 		}
 		result = min(result, fitsWord(w, s.Words[i+1]))
+		if s.Words[i+1].Split || s.Words[i+1].Many {
+			return min(result, maybe) // the words after it may be anywhere
+		}
 	}
 	if len(s.Words) == len(p.words) {
 		return result
@@ -72,10 +78,10 @@ func lengthDiffers(result answer, computed bool) answer {
 // may be anything, whatever it is called.
 func (p Pattern) fitsProgram(program string) answer {
 	name := path.Base(program)
-	if fitsWord(p.words[0], Word{program, true}) == yes || fitsWord(p.words[0], Word{baseName(program), true}) == yes {
+	if fitsWord(p.words[0], fixed(program)) == yes || fitsWord(p.words[0], fixed(baseName(program))) == yes {
 		return yes
 	}
-	return min(maybe, fitsWord(p.words[0], Word{name, true}))
+	return min(maybe, fitsWord(p.words[0], fixed(name)))
 }
 
 // fitsWord matches one word. * crosses slashes: a word is no path to a pattern.
@@ -87,11 +93,11 @@ func fitsWord(pattern string, w Word) answer {
 		}
 		return no
 	}
-	fixed := pattern
-	if i := strings.IndexAny(pattern, "*?["); i >= 0 {
-		fixed = pattern[:i]
+	head := pattern
+	if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
+		head = pattern[:i]
 	}
-	if n := min(len(fixed), len(w.Text)); fixed[:n] != w.Text[:n] {
+	if n := min(len(head), len(w.Text)); head[:n] != w.Text[:n] {
 		return no
 	}
 	return maybe
@@ -101,7 +107,7 @@ func fitsWord(pattern string, w Word) answer {
 type Rules struct {
 	Allow []Pattern // empty: everything that can be judged
 	Deny  []Pattern // counts more than Allow
-	Write []string  // path patterns that redirections may write to; empty: any
+	Write []string  // path patterns that redirections may write to; empty: any, or none where Allow is set
 }
 
 // Verdict is what is known of an allowed command.
@@ -147,6 +153,8 @@ func (r Rules) check(s Simple) error {
 	case s.Unseen && !named:
 		return fault.New(fault.Forbidden, "The program %s runs code that its arguments do not show, so it cannot be judged. "+
 			"Use plain programs, or ask the operator to allow it by name in the policy of the ssh server.", s.Program())
+	case len(r.Allow) > 0 && s.altered:
+		return fault.New(fault.Forbidden, "The command %q runs with variables, or in a session of its own, which the list of allowed commands does not tell. Leave that out.", s)
 	}
 	for _, w := range s.Writes {
 		if err := r.writes(w); err != nil {
@@ -157,7 +165,7 @@ func (r Rules) check(s Simple) error {
 }
 
 func (r Rules) writes(w Word) error {
-	if len(r.Write) == 0 {
+	if len(r.Write) == 0 && len(r.Allow) == 0 {
 		return nil
 	}
 	if !w.Fixed {
@@ -196,7 +204,7 @@ func (s Simple) class() Class {
 	switch {
 	case becomesAnother[s.Program()]:
 		return Privileged
-	case len(s.Writes) > 0 || s.environment || s.Unseen:
+	case len(s.Writes) > 0 || s.altered || s.Unseen:
 		return Changes
 	case readsOnly(s):
 		return Reads
@@ -215,9 +223,9 @@ func JudgeArguments(argv []string, rules Rules) error {
 		if strings.IndexByte(a, 0) >= 0 {
 			return fault.New(fault.Invalid, "A NUL character cannot be part of a command. Leave it out.")
 		}
-		s.Words = append(s.Words, Word{a, true})
+		s.Words = append(s.Words, fixed(a))
 	}
-	if !readsOnly(s) {
+	if rule, _, _ := ruleOf(s); rule.shell || !readsOnly(s) {
 		return fault.New(fault.Forbidden, "%s is not known to only read with these arguments. Programs that run here: %s. Use run_command for the rest.", s.Program(), strings.Join(ReadingPrograms(), ", "))
 	}
 	return rules.check(s)

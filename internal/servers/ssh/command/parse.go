@@ -76,6 +76,11 @@ func (r *reader) visit(n syntax.Node) error {
 		if Treacherous(n.Name.Value) {
 			return refuse("it sets %s, which changes what a name stands for", n.Name.Value)
 		}
+		if !private(n.Name.Value) {
+			r.found = append(r.found, nothing(nil, true))
+		}
+	case *syntax.CStyleLoop:
+		return refuse("it uses what only some shells know")
 	case *syntax.SglQuoted:
 		if n.Dollar {
 			return refuse("$'...' means different things to different shells")
@@ -121,19 +126,27 @@ func (r *reader) statement(s *syntax.Stmt) error {
 		return r.declaration(c, writes)
 	case nil:
 		if len(writes) > 0 {
-			r.found = append(r.found, Simple{Words: []Word{{":", true}}, Writes: writes})
+			r.found = append(r.found, nothing(writes, false))
 		}
 		return nil
 	}
 	if len(writes) > 0 { // of a group or a loop
-		r.found = append(r.found, Simple{Words: []Word{{":", true}}, Writes: writes})
+		r.found = append(r.found, nothing(writes, false))
 	}
 	return nil
+}
+
+// nothing is a command that runs no program, but may write or set variables.
+func nothing(writes []Word, altered bool) Simple {
+	return Simple{Words: []Word{fixed(":")}, Writes: writes, altered: altered}
 }
 
 // redirections lists the targets that are written to.
 func redirections(all []*syntax.Redirect) (writes []Word, err error) {
 	for _, d := range all {
+		if d.N != nil && strings.Trim(d.N.Value, "0123456789") != "" {
+			return nil, refuse("a redirection sets a variable")
+		}
 		switch d.Op {
 		case syntax.RdrIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 			if w := wordOf(d.Word); d.Op == syntax.RdrIn && (!w.Fixed || strings.HasPrefix(w.Text, "/dev/tcp/") || strings.HasPrefix(w.Text, "/dev/udp/")) {
@@ -148,7 +161,7 @@ func redirections(all []*syntax.Redirect) (writes []Word, err error) {
 			if strings.HasPrefix(w.Text, "/dev/tcp/") || strings.HasPrefix(w.Text, "/dev/udp/") {
 				return nil, refuse("it opens a network connection by redirection")
 			}
-			if w != (Word{"/dev/null", true}) {
+			if w != fixed("/dev/null") {
 				writes = append(writes, w)
 			}
 		}
@@ -159,6 +172,12 @@ func redirections(all []*syntax.Redirect) (writes []Word, err error) {
 // Harmless tells a variable that changes only how a program shows things.
 func Harmless(name string) bool {
 	return name == "LANG" || name == "TZ" || name == "COLUMNS" || name == "TERM" || strings.HasPrefix(name, "LC_")
+}
+
+// private tells a variable that programs do not look at: in small letters, and none
+// of those that name proxies.
+func private(name string) bool {
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" && name[0] != '_' && !strings.HasSuffix(name, "_proxy")
 }
 
 // Treacherous tells a variable that changes which program a name stands for, or
@@ -172,42 +191,51 @@ func Treacherous(name string) bool {
 }
 
 // assignments checks variables that are set, for one program or from here on.
-func assignments(all []*syntax.Assign) (changed bool, err error) {
+func assignments(all []*syntax.Assign) error {
 	for _, a := range all {
-		if a.Name == nil || a.Array != nil || a.Index != nil {
-			return false, refuse("it sets a variable whose name is computed")
+		if a.Name == nil || a.Array != nil || a.Index != nil || a.Append {
+			return refuse("it sets a variable whose name is computed, or in a way of bash")
 		}
 		if Treacherous(a.Name.Value) {
-			return false, refuse("it sets %s, which changes what a name stands for", a.Name.Value)
+			return refuse("it sets %s, which changes what a name stands for", a.Name.Value)
 		}
-		changed = changed || !Harmless(a.Name.Value)
 	}
-	return changed, nil
+	return nil
 }
 
+// declaration takes export and readonly, which are not in the table: programs that
+// run later see the variable.
 func (r *reader) declaration(c *syntax.DeclClause, writes []Word) error {
-	if _, err := assignments(c.Args); err != nil {
-		return err
-	}
 	if v := c.Variant.Value; v != "export" && v != "readonly" {
 		return refuse("it uses %s, which only some shells know", v)
 	}
-	r.found = append(r.found, Simple{Words: []Word{{c.Variant.Value, true}}, Writes: writes})
+	if err := assignments(c.Args); err != nil {
+		return err
+	}
+	for _, a := range c.Args {
+		if wordOf(a.Value).Split { // dash splits it, and sets what comes out
+			return refuse("what %s sets is computed without quotes", c.Variant.Value)
+		}
+	}
+	r.found = append(r.found, Simple{Words: []Word{fixed(c.Variant.Value)}, Writes: writes})
 	return nil
 }
 
 func (r *reader) call(c *syntax.CallExpr, writes []Word) error {
-	changed, err := assignments(c.Assigns)
-	if err != nil {
+	if err := assignments(c.Assigns); err != nil {
 		return err
 	}
-	s := Simple{Writes: writes, environment: changed}
+	s := Simple{Writes: writes}
+	for _, a := range c.Assigns {
+		// One that stands alone stays a variable of the shell, unless it was exported
+		// before.
+		s.altered = s.altered || !Harmless(a.Name.Value) && (len(c.Args) > 0 || !private(a.Name.Value))
+	}
 	for _, w := range c.Args {
 		s.Words = append(s.Words, wordOf(w))
 	}
 	if len(s.Words) == 0 {
-		s.Words = []Word{{":", true}}
-		s.environment = false // a shell variable; using it later makes a computed word
+		s.Words = []Word{fixed(":")}
 	}
 	return r.add(s)
 }
@@ -218,98 +246,23 @@ func (r *reader) add(s Simple) error {
 		if len(s.Words) == 0 || !s.Words[0].Fixed || s.Words[0].Text == "" {
 			return refuse("the name of a program is computed")
 		}
+		if strings.IndexByte("-+", s.Words[0].Text[0]) >= 0 {
+			return refuse("the option %s stands where a program should", s.Words[0].Text)
+		}
 		inner, done, err := r.unwrap(&s)
 		if err != nil {
 			return err
 		}
 		if inner == nil {
-			if !done {
+			switch {
+			case !done:
 				r.found = append(r.found, s)
+			case len(s.Writes) > 0 || s.altered: // of a shell whose commands are taken
+				r.found = append(r.found, nothing(s.Writes, s.altered))
 			}
 			return nil
 		}
-		s = Simple{Words: inner, Writes: s.Writes, environment: s.environment}
+		s = Simple{Words: inner, Writes: s.Writes, altered: s.altered}
 	}
 	return refuse("programs that start programs are nested too deep")
-}
-
-// wordOf is what a shell makes of a word. Pathname patterns, braces and a leading
-// tilde are computed, too.
-func wordOf(w *syntax.Word) Word {
-	if w == nil {
-		return Word{"", true}
-	}
-	var b strings.Builder
-	for i, part := range w.Parts {
-		switch p := part.(type) {
-		case *syntax.Lit:
-			text, computed := literal(p.Value, i == 0, len(w.Parts) == 1)
-			b.WriteString(text)
-			if computed {
-				return Word{b.String(), false}
-			}
-		case *syntax.SglQuoted:
-			b.WriteString(p.Value)
-		case *syntax.DblQuoted:
-			for _, q := range p.Parts {
-				lit, ok := q.(*syntax.Lit)
-				if !ok {
-					return Word{b.String(), false}
-				}
-				b.WriteString(quotedLiteral(lit.Value))
-			}
-		default:
-			return Word{b.String(), false}
-		}
-	}
-	return Word{b.String(), true}
-}
-
-// literal takes the backslashes out of unquoted text, and stops where the shell
-// would compute. whole says that s is all of its word: a bracket that nothing
-// closes is itself then.
-func literal(s string, first, whole bool) (text string, computed bool) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '\\':
-			if i++; i < len(s) && s[i] != '\n' {
-				b.WriteByte(s[i])
-			}
-		case '*', '?':
-			return b.String(), true
-		case '[':
-			if !whole || strings.Contains(s[i:], "]") {
-				return b.String(), true
-			}
-			b.WriteByte(c)
-		case '{':
-			if strings.ContainsAny(s[i:], ",") || strings.Contains(s[i:], "..") || !strings.Contains(s[i:], "}") {
-				return b.String(), true
-			}
-			b.WriteByte(c)
-		case '~':
-			if first && i == 0 {
-				return "", true
-			}
-			b.WriteByte(c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String(), false
-}
-
-// quotedLiteral takes the backslashes out of double-quoted text, POSIX 2.2.3.
-func quotedLiteral(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte("$`\"\\\n", s[i+1]) >= 0 {
-			if i++; s[i] == '\n' {
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

@@ -1,158 +1,223 @@
 package command
 
 import (
-	"maps"
+	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// reading is what of a program only reads. Options are refused rather than listed,
-// but for programs of which few are harmless.
-type reading struct {
-	short    string   // letters of options that do more than read
-	long     []string // the same with names, without dashes; abbreviations count
-	only     []string // if set, the only options
-	operands int      // most operands; 0 is any number, -1 is none
-	verbs    []string // if set, the first operands that only read, as "verb" or "noun verb"
-	bare     bool     // with verbs: may be called without any
-	lead     []string // with verbs: options that may stand before
-	signed   bool     // operands start with +
-}
-
-// programs are those known to only read. A program not listed is taken to change
-// things.
-var programs = map[string]reading{
-	":": {}, "true": {}, "false": {}, "echo": {}, "printf": {}, "test": {}, "[": {}, "cd": {}, "pwd": {}, "exit": {}, "export": {}, "readonly": {}, "sleep": {},
-	"command": {verbs: []string{"-v", "-V"}}, "which": {}, "type": {}, "xargs": {operands: -1}, "env": {operands: -1, only: []string{"-0"}}, "printenv": {},
-	"uptime": {}, "whoami": {}, "id": {}, "groups": {}, "uname": {}, "arch": {}, "nproc": {}, "free": {}, "tty": {}, "locale": {},
-	"hostname": {only: []string{"-f", "-s", "-i", "-I", "-d", "-A", "--fqdn"}, operands: -1},
-	"date":     {short: "sf", long: []string{"set", "file"}, signed: true}, "cal": {},
-	"df": {}, "du": {}, "ls": {}, "stat": {}, "tree": {short: "oR"}, "readlink": {}, "realpath": {}, "basename": {}, "dirname": {},
-	"file": {short: "Cm", long: []string{"compile", "magic-file"}}, "wc": {}, "head": {}, "tail": {}, "cat": {}, "tac": {}, "nl": {}, "od": {}, "hexdump": {}, "strings": {},
-	"grep": {}, "egrep": {}, "fgrep": {}, "zgrep": {}, "zcat": {}, "cut": {}, "tr": {}, "column": {}, "paste": {}, "fold": {}, "seq": {}, "comm": {}, "cmp": {},
-	"diff": {}, "md5sum": {}, "sha1sum": {}, "sha256sum": {}, "sha512sum": {}, "cksum": {}, "jq": {}, "getent": {},
-	"uniq": {operands: 1},
-	"sort": {short: "oT", long: []string{"output", "compress-program", "temporary-directory", "files0-from"}},
-	"find": {long: []string{"exec", "execdir", "ok", "okdir", "delete", "fprint", "fprint0", "fprintf", "fls"}},
-	"ps":   {}, "pgrep": {}, "pidof": {}, "pstree": {}, "vmstat": {}, "iostat": {}, "mpstat": {}, "lscpu": {}, "lsmem": {}, "lsblk": {}, "lspci": {short: "HF"}, "lsusb": {}, "lsof": {short: "D"},
-	"top": {only: []string{"-b", "-bn1", "-bn", "-n", "-n1", "-o", "-w", "-c"}},
-	"w":   {}, "who": {}, "last": {}, "lastlog": {short: "CS", long: []string{"clear", "set"}}, "findmnt": {}, "mount": {operands: -1, only: []string{"-l"}},
-	"swapon": {operands: -1, only: []string{"--show", "-s"}}, "sensors": {short: "s", long: []string{"set"}}, "nvidia-smi": {operands: -1, only: []string{"-L", "-q"}},
-	"dmesg": {only: []string{"-T", "-H", "-k", "-u", "-x", "-l", "-f", "--human", "--ctime"}}, "crontab": {only: []string{"-l"}, operands: -1},
-	"ss": {short: "KDF", long: []string{"kill", "diag", "filter"}}, "netstat": {}, "arp": {operands: -1, only: []string{"-a", "-n", "-e"}},
-	"ip": {only: brief, lead: brief, verbs: []string{"a", "addr", "address", "addr show", "address show", "a show", "a s", "l", "link", "link show", "route",
-		"r", "route show", "route get", "r show", "neigh", "neigh show", "rule", "rule show", "maddr", "maddr show"}},
-	"journalctl": {long: []string{"vacuum-size", "vacuum-time", "vacuum-files", "rotate", "flush", "sync", "relinquish-var", "smart-relinquish-var", "setup-keys",
-		"update-catalog", "cursor-file", "image", "root"}},
-	"systemctl": {short: "H", long: []string{"host", "root", "image"}, bare: true, lead: []string{"--no-pager", "--failed", "--all", "--user",
-		"--plain"}, verbs: []string{"status", "show", "cat", "list-units", "list-unit-files", "list-timers", "list-sockets",
-		"list-dependencies", "list-jobs", "is-active", "is-enabled", "is-failed", "is-system-running", "get-default", "show-environment"}},
-	"timedatectl": {short: "H", long: []string{"host"}, bare: true, verbs: []string{"status", "show",
-		"timesync-status"}}, "hostnamectl": {short: "H", long: []string{"host"}, bare: true, verbs: []string{"status"}},
-	"loginctl": {short: "H", long: []string{"host"}, bare: true, verbs: []string{"list-sessions", "list-users", "session-status", "user-status"}},
-	"service":  {verbs: []string{"--status-all"}},
-	"docker":   containers, "podman": containers,
-	"git": {short: "cC", long: []string{"output", "ext-diff", "textconv", "exec-path", "git-dir", "work-tree", "config-env", "open-files-in-pager", "upload-pack"},
-		verbs: []string{"status", "log", "show", "diff", "rev-parse", "describe", "ls-files", "ls-tree", "shortlog", "blame", "for-each-ref", "stash list"}, lead: []string{"--no-pager"}},
-	"apt": {verbs: []string{"list", "show", "search", "policy"}, short: "oc", long: []string{"option",
-		"config-file"}}, "apt-cache": {short: "oc", long: []string{"option", "config-file"}, verbs: []string{"show", "policy", "search", "depends", "madison"}},
-	"dpkg": {only: []string{"-l", "-s", "-L", "-S", "--list", "--status", "--listfiles", "--search", "-p"}}, "dpkg-query": {long: []string{"admindir", "root"}},
-	"rpm": {only: []string{"-q", "-qa", "-qi", "-ql", "-qf", "-V"}}, "smartctl": {only: []string{"-a", "-H", "-i", "-A", "-x", "--all", "--health", "--info", "--scan"}},
-	"zpool": {short: "c", verbs: []string{"status", "list", "iostat", "get", "history"}}, "zfs": {verbs: []string{"list", "get"}},
-	"kubectl": {short: "s", long: []string{"kubeconfig", "server", "token", "raw"}, verbs: []string{"get", "describe", "logs", "top", "version", "api-resources"}},
-}
-
-var containers = reading{short: "H", long: []string{"host", "context", "config"}, verbs: []string{"ps", "logs", "inspect", "images", "stats --no-stream", "version", "info", "top", "port", "diff", "container ls",
-	"container inspect", "image ls", "volume ls", "volume inspect", "network ls", "network inspect", "compose ps", "compose logs", "compose ls", "system df"}}
-
-// brief are options of ip about how it shows things.
-var brief = []string{"-br", "-brief", "-4", "-6", "-s", "-d", "-o", "-j", "-p", "-c"}
-
-// ofShell are names in the table that are not for argument lists.
-var ofShell = []string{":", "[", "true", "false", "test", "cd", "exit", "export", "readonly", "xargs", "command", "type"}
-
-// ReadingPrograms are the names of the programs that run_readonly knows, without
-// those of the shell itself.
-func ReadingPrograms() []string {
-	names := slices.DeleteFunc(slices.Collect(maps.Keys(programs)), func(n string) bool {
-		return slices.Contains(ofShell, n)
-	})
-	slices.Sort(names)
-	return names
-}
-
-// readsOnly tells a simple command that is known to change nothing.
+// readsOnly tells a simple command that is known to change nothing: its program is
+// in the table, and so is every option it could be given.
 func readsOnly(s Simple) bool {
-	rule, known := programs[s.Program()]
-	if !known {
+	rule, words, known := ruleOf(s)
+	switch {
+	case !known:
 		return false
+	case rule.inert:
+		return true
+	case rule.only != nil:
+		return rule.only(words)
 	}
-	operands, words := 0, s.Words[1:]
-	if len(rule.verbs) > 0 && !rule.verb(words) {
-		return false
+	_, ok := rule.operands(words)
+	return ok
+}
+
+// ruleOf finds what the table says of a command, and the words left to judge. The
+// longest entry counts: "ip addr show" before "ip addr".
+func ruleOf(s Simple) (rule reading, rest []Word, known bool) {
+	name := cmp.Or(sameAs[s.Program()], s.Program())
+	words := s.Words[1:]
+	for len(words) > 0 && words[0].Fixed && slices.Contains(leads[name], words[0].Text) {
+		words = words[1:]
 	}
-	for i, w := range words {
-		if !w.Fixed && (w.Text == "" || strings.HasPrefix(w.Text, "-")) && !(s.Program() == "echo" || s.Program() == "test" || s.Program() == "[") {
-			return false // might become an option
-		}
-		if w.Text == "--" && w.Fixed {
-			operands += len(words) - i - 1
-			break
-		}
-		if !strings.HasPrefix(w.Text, "-") || w.Text == "-" {
-			if operands++; rule.signed && !strings.HasPrefix(w.Text, "+") {
-				return false
-			}
+	for n := min(2, len(words)); n > 0; n-- {
+		texts, fixed := fixedTexts(words[:n])
+		if !fixed {
 			continue
 		}
-		if !rule.option(w.Text) && !slices.Contains(rule.verbs, w.Text) {
-			return false
+		if rule, known = programs[name+" "+strings.Join(texts, " ")]; known {
+			return rule, words[n:], true
 		}
 	}
+	rule, known = programs[name]
+	return rule, words, known
+}
+
+// plain tells a word that no program takes for an option, however the rest of it
+// is computed. One that is fixed may be empty.
+func (w Word) plain() bool {
 	switch {
-	case rule.operands < 0:
-		return operands == 0
-	case rule.operands > 0:
-		return operands <= rule.operands
+	case w.Split:
+		return false
+	case w.Text == "":
+		return w.Fixed
+	}
+	return w.Text[0] != '-' && w.Text[0] != '+'
+}
+
+// operands are the words that are neither options nor their values. ok says that
+// all options are known. What follows -- is judged as if it did not: not every
+// program knows it.
+func (r reading) operands(words []Word) (found []Word, ok bool) {
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case w.Fixed && w.Text == "--":
+			if r.alone {
+				return nil, false
+			}
+		case w.plain(), w.Fixed && w.Text == "-":
+			if found = append(found, w); r.alone {
+				return nil, false
+			}
+		case w.Split || w.Text == "" || w.Text[0] != '-':
+			return nil, false
+		default:
+			known, valued := r.option(w)
+			if valued {
+				i++
+			}
+			if !known || i >= len(words) || valued && !words[i].value() {
+				return nil, false
+			}
+		}
+	}
+	return found, true
+}
+
+// value tells a word that is one value, and no option where a program should not
+// take the option before it for one that has a value.
+func (w Word) value() bool {
+	return !w.Split && !w.Many && (w.plain() || w.Fixed && w.Text[0] != '-')
+}
+
+// option tells whether an option is listed, and whether the next word is its value.
+func (r reading) option(w Word) (known, valued bool) {
+	if strings.HasPrefix(w.Text, "--") {
+		name, _, attached := strings.Cut(w.Text[2:], "=")
+		if attached {
+			list := strings.Fields(r.long)
+			return !w.Many && (slices.Contains(list, name+"=") || slices.Contains(list, name+"?")), false
+		}
+		return longOption(r.long, name, w.Fixed)
+	}
+	if !w.Fixed {
+		return false, false
+	}
+	return shortOptions(r.short, w.Text[1:])
+}
+
+// longOption knows a name that stands without a value. Abbreviations are unknown.
+func longOption(list, name string, fixed bool) (known, valued bool) {
+	all := strings.Fields(list)
+	valued = slices.Contains(all, name+"=")
+	return fixed && name != "" && (valued || slices.Contains(all, name) || slices.Contains(all, name+"?")), valued
+}
+
+// shortOptions knows a cluster of letters. A value in the same word must not begin
+// with a letter, so that no program can take it for more options.
+func shortOptions(list, cluster string) (known, valued bool) {
+	for i := range len(cluster) {
+		at := strings.IndexByte(list, cluster[i])
+		if at < 0 || cluster[i] == ':' || cluster[i] == ' ' {
+			return false, false
+		}
+		takes, rest := list[at+1:], cluster[i+1:]
+		if !strings.HasPrefix(takes, ":") {
+			continue
+		}
+		if rest == "" {
+			return true, !strings.HasPrefix(takes, "::")
+		}
+		return !letter(rest[0]), false
+	}
+	return cluster != "", false
+}
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// dateReads: an operand that does not begin with + sets the clock. It comes last,
+// as not every date looks for options behind it.
+func dateReads(words []Word) bool {
+	if n := len(words); n > 0 && words[n-1].Fixed && strings.HasPrefix(words[n-1].Text, "+") {
+		words = words[:n-1]
+	}
+	_, ok := reading{short: "uRId:r:", long: "utc universal rfc-email iso-8601? rfc-3339= date= reference=", alone: true}.operands(words)
+	return ok
+}
+
+// The primaries of find that only look, by whether an argument follows.
+var (
+	findAlone = strings.Fields("-H -L -P ! ( ) , -not -a -and -o -or -true -false -print -print0 -ls -prune -quit -depth -mount -xdev -daystart " +
+		"-follow -empty -nouser -nogroup -readable -writable -executable -nowarn")
+	findValued = strings.Fields("-name -iname -path -ipath -wholename -iwholename -regex -iregex -regextype -lname -ilname -type -xtype -size -mtime -atime -ctime -mmin " +
+		"-amin -cmin -newer -anewer -cnewer -newermt -newerat -newerct -maxdepth -mindepth -user -group -uid -gid -perm -links -inum -samefile -fstype -printf")
+)
+
+// lessThan is an argument of find such as -7, -10k or -u+x, which is no primary.
+var lessThan = regexp.MustCompile(`^-([0-9]+[a-zA-Z]?|[ugoa]*[+=][rwxst,ugoa+=]*)$`)
+
+// findReads: find takes no options of getopt, and its -- ends nothing.
+func findReads(words []Word) bool {
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case w.Fixed && slices.Contains(findAlone, w.Text):
+		case w.Fixed && slices.Contains(findValued, w.Text):
+			if i++; i >= len(words) || !findArgument(words[i]) {
+				return false
+			}
+		case !w.plain():
+			return false
+		}
 	}
 	return true
 }
 
-// option tells one that only reads. In a cluster every letter counts, though the
-// rest may be a value: better one question too many.
-func (r reading) option(o string) bool {
-	if len(r.only) > 0 {
-		name, _, _ := strings.Cut(o, "=")
-		return slices.Contains(r.only, o) || slices.Contains(r.only, name)
-	}
-	name, _, _ := strings.Cut(strings.TrimLeft(o, "-"), "=")
-	if strings.HasPrefix(o, "--") {
-		return !slices.ContainsFunc(r.long, func(l string) bool { return strings.HasPrefix(l, name) })
-	}
-	return !strings.ContainsAny(o, r.short) && !slices.Contains(r.long, name)
+func findArgument(w Word) bool {
+	return w.plain() || w.Fixed && (w.Text[0] != '-' || lessThan.MatchString(w.Text))
 }
 
-// verb tells whether the command's first operands only read. Options before them
-// could take a value that looks like a verb, so only some may be there.
-func (r reading) verb(words []Word) bool {
-	for len(words) > 0 && slices.Contains(r.lead, words[0].Text) {
+// The operators of test that look at nothing but strings, files and plain numbers.
+var (
+	testUnary  = strings.Fields("! -b -c -d -e -f -g -h -k -L -n -p -r -s -S -u -w -x -z -O -G -N")
+	testBinary = strings.Fields("= != -nt -ot -ef")
+	testNumber = strings.Fields("-eq -ne -lt -le -gt -ge")
+)
+
+// testReads knows the forms of test that POSIX defines by the number of their
+// words. In any other a shell may find its operators where a computed word is, and
+// bash runs what stands in the index of test -v.
+func testReads(words []Word) bool {
+	if n := len(words); n > 0 && words[n-1] == (Word{Text: "]", Fixed: true}) {
+		words = words[:n-1]
+	}
+	if len(words) == 4 && words[0] == (Word{Text: "!", Fixed: true}) {
 		words = words[1:]
 	}
-	if len(words) == 0 {
-		return r.bare
+	for _, w := range words {
+		if w.Split || w.Many {
+			return false
+		}
 	}
-	for _, v := range r.verbs {
-		parts := strings.Fields(v)
-		if len(words) < len(parts) || !slices.EqualFunc(words[:len(parts)], parts, func(w Word, p string) bool { return w.Fixed && w.Text == p }) {
-			continue
-		}
-		if len(parts) == 1 && followed[parts[0]] && len(words) > 1 && !strings.HasPrefix(words[1].Text, "-") {
-			continue // "ip addr add"
-		}
+	switch len(words) {
+	case 0, 1:
 		return true
+	case 2:
+		return words[0].Fixed && slices.Contains(testUnary, words[0].Text)
+	case 3:
+		op := words[1]
+		return op.Fixed && (slices.Contains(testBinary, op.Text) || slices.Contains(testNumber, op.Text) && number(words[0]) && number(words[2]))
 	}
 	return false
 }
 
-// followed are verbs after which another verb may come.
-var followed = map[string]bool{"a": true, "addr": true, "address": true, "l": true, "link": true, "route": true, "r": true, "neigh": true, "rule": true, "maddr": true}
+func number(w Word) bool { return w.Fixed && w.Text != "" && strings.Trim(w.Text, "0123456789") == "" }
+
+// formats that only show strings: %n sets a variable, and shells compute in %d.
+var formats = regexp.MustCompile(`^([^%]|%%|%-?[0-9]*(\.[0-9]+)?[sbc])*$`)
+
+func printfReads(words []Word) bool {
+	return len(words) > 0 && words[0].Fixed && !strings.HasPrefix(words[0].Text, "-") && formats.MatchString(words[0].Text)
+}

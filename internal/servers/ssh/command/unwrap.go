@@ -1,9 +1,6 @@
 package command
 
-import (
-	"cmp"
-	"strings"
-)
+import "strings"
 
 // becomesAnother are programs whose purpose is to run something as another user.
 var becomesAnother = map[string]bool{
@@ -17,17 +14,15 @@ var interpreters = map[string]bool{
 	"ed": true, "ex": true, "gdb": true, "sqlite3": true, "psql": true, "mysql": true, "ssh": true, "at": true, "batch": true, "crontab": true,
 	"parallel": true, "watch": true, "flock": true, "script": true, "strace": true, "ltrace": true, "unshare": true, "nsenter": true, "chroot": true,
 	"systemd-run": true, "screen": true, "tmux": true, "rsync": true, "tar": true, "zip": true, "socat": true, "nc": true, "ncat": true, "entr": true,
+	"zsh": true, "ksh": true, "ksh93": true, "mksh": true, "fish": true, "csh": true, "tcsh": true, "chrt": true, "taskset": true, "numactl": true, "prlimit": true, "setarch": true,
+	"linux32": true, "linux64": true, "unbuffer": true, "fakeroot": true, "firejail": true, "bwrap": true, "chpst": true, "cgexec": true, "start-stop-daemon": true, "runcon": true,
+	"capsh": true, "sg": true, "newgrp": true, "dbus-run-session": true, "xvfb-run": true, "catchsegv": true, "softlimit": true, "setuidgid": true, "faketime": true,
+	"systemd-inhibit": true, "ssh-agent": true, "run-parts": true, "nsexec": true, "cpulimit": true, "eatmydata": true,
 }
 
-// shells read code from a file, an option or standard input.
-var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "zsh": true, "ksh": true, "mksh": true, "fish": true, "csh": true, "tcsh": true}
-
-// plainWrappers start the program named by their first operand. The options that
-// take a value are listed.
-var plainWrappers = map[string]string{
-	"nohup": "", "setsid": "", "command": "", "builtin": "", "exec": "a", "time": "fo", "nice": "n", "ionice": "cnp", "stdbuf": "ioe", "chrt": "TPD",
-	"busybox": "", "toybox": "", "timeout": "ks", "env": "", "xargs": "adEILnPs",
-}
+// shells read code from a file, an option or standard input. What other shells make
+// of a text is not known here.
+var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true}
 
 // unwrap finds the words that the program of s is told to run. nil without done is
 // a program that runs by itself; done says that s stands for commands which were
@@ -43,53 +38,24 @@ func (r *reader) unwrap(s *Simple) (inner []Word, done bool, err error) {
 		return nil, true, r.nested(strings.Join(text, " "))
 	case name == "." || name == "source":
 		return nil, false, refuse("it runs a file inside the shell")
-	case name == "alias" || name == "hash" || name == "enable" || name == "bind" || name == "complete" || name == "shopt" || name == "set" && len(s.Words) > 1:
-		return nil, false, refuse("%s changes what names stand for", name)
-	case name == "trap":
-		return nil, false, refuse("trap keeps a command for later")
 	case shells[name]:
 		return r.shell(s)
 	case name == "find":
 		return nil, false, r.find(s)
 	case name == "env":
 		return r.env(s)
-	case setsVariables(name):
-		if err := harmlessTo(name, s.Words[1:]); err != nil {
-			return nil, false, err
-		}
+	case name == "command" && len(s.Words) > 1 && s.Words[1].Fixed && (s.Words[1].Text == "-v" || s.Words[1].Text == "-V"):
+		return nil, false, nil // only shows what a name stands for
 	}
-	options, wraps := plainWrappers[name]
+	if err := builtin(name, s.Words[1:]); err != nil {
+		return nil, false, err
+	}
+	wrapper, wraps := wrappers[name]
 	if !wraps {
 		s.Unseen = interpreters[name]
 		return nil, false, nil
 	}
-	return r.wrapped(s, name, options)
-}
-
-// setsVariables are builtins that set variables named in their arguments, and
-// evaluate an array's index there.
-func setsVariables(name string) bool {
-	switch name {
-	case "read", "printf", "test", "[", "unset", "mapfile", "readarray", "getopts", "wait", "export", "readonly", "declare", "typeset", "local", "let":
-		return true
-	}
-	return false
-}
-
-func harmlessTo(name string, words []Word) error {
-	for _, w := range words {
-		if strings.Contains(w.Text, "$(") || strings.Contains(w.Text, "`") {
-			return refuse("%s may run what stands in its argument", name)
-		}
-		variable, _, _ := strings.Cut(w.Text, "=")
-		if Treacherous(variable) {
-			return refuse("it sets %s, which changes what a name stands for", variable)
-		}
-		if !w.Fixed && (name == "read" || name == "unset" || name == "getopts" || name == "export" || name == "readonly") {
-			return refuse("the name of a variable is computed")
-		}
-	}
-	return nil
+	return wrapper.open(s)
 }
 
 func fixedTexts(words []Word) ([]string, bool) {
@@ -126,6 +92,9 @@ func (r *reader) shell(s *Simple) ([]Word, bool, error) {
 			if i+1 >= len(s.Words) || !s.Words[i+1].Fixed {
 				return nil, false, refuse("what a shell should run is computed")
 			}
+			if text := s.Words[i+1].Text; strings.HasPrefix(text, "-") || strings.HasPrefix(text, "+") {
+				return nil, false, refuse("write the options of the shell as one word before its text")
+			}
 			return nil, true, r.nested(s.Words[i+1].Text)
 		}
 	}
@@ -136,7 +105,7 @@ func (r *reader) shell(s *Simple) ([]Word, bool, error) {
 func (r *reader) find(s *Simple) error {
 	for i := 1; i < len(s.Words); i++ {
 		w := s.Words[i]
-		if !w.Fixed && (w.Text == "" || strings.HasPrefix(w.Text, "-")) {
+		if w.Split || !w.Fixed && (w.Text == "" || strings.HasPrefix(w.Text, "-")) {
 			return refuse("an option of find is computed")
 		}
 		switch w.Text {
@@ -159,7 +128,7 @@ func (r *reader) find(s *Simple) error {
 func computeIn(words []Word, mark string) []Word {
 	for i, w := range words {
 		if before, _, found := strings.Cut(w.Text, mark); found && mark != "" {
-			words[i] = Word{before, false}
+			words[i] = Word{Text: before, Many: w.Many, Split: w.Split}
 		}
 	}
 	return words
@@ -171,10 +140,12 @@ func (r *reader) env(s *Simple) ([]Word, bool, error) {
 		w := s.Words[i]
 		name, _, sets := strings.Cut(w.Text, "=")
 		switch {
+		case w.Split || w.Many:
+			return nil, false, refuse("an argument of env is computed without quotes")
 		case sets && Treacherous(name):
 			return nil, false, refuse("it sets %s, which changes what a name stands for", name)
 		case sets && !strings.HasPrefix(w.Text, "-"):
-			s.environment = s.environment || !Harmless(name)
+			s.altered = s.altered || !Harmless(name)
 		case !w.Fixed:
 			return nil, false, refuse("the name of a program is computed")
 		case w.Text == "-i" || w.Text == "-" || w.Text == "--ignore-environment":
@@ -185,54 +156,4 @@ func (r *reader) env(s *Simple) ([]Word, bool, error) {
 		}
 	}
 	return nil, false, nil // shows the environment
-}
-
-// wrapped finds the first operand after the options of a wrapper.
-func (r *reader) wrapped(s *Simple, name, valued string) ([]Word, bool, error) {
-	i, replaced := 1, ""
-	for ; i < len(s.Words); i++ {
-		w := s.Words[i]
-		if !w.Fixed {
-			return nil, false, refuse("an argument of %s is computed", name)
-		}
-		if w.Text == "--" {
-			i++
-			break
-		}
-		if !strings.HasPrefix(w.Text, "-") || w.Text == "-" {
-			break
-		}
-		if strings.HasPrefix(w.Text, "--") && !strings.Contains(w.Text, "=") && name != "setsid" && name != "nohup" {
-			return nil, false, refuse("write the option %s of %s with =, or its short form", w.Text, name)
-		}
-		if name == "command" && strings.ContainsAny(w.Text, "vV") {
-			return nil, false, nil // only shows what a name stands for
-		}
-		if name == "xargs" && strings.HasPrefix(w.Text, "-i") {
-			replaced = cmp.Or(w.Text[2:], "{}")
-		}
-		if name == "xargs" && strings.HasPrefix(w.Text, "-I") {
-			if replaced = w.Text[2:]; replaced == "" && i+1 < len(s.Words) {
-				replaced = s.Words[i+1].Text
-			}
-		}
-		if len(w.Text) == 2 && strings.Contains(valued, w.Text[1:]) {
-			i++
-		}
-	}
-	if name == "timeout" {
-		i++ // its duration
-	}
-	if i >= len(s.Words) {
-		if name == "xargs" {
-			return nil, false, nil // echoes
-		}
-		s.Unseen = true
-		return nil, false, nil
-	}
-	inner := append([]Word{}, s.Words[i:]...)
-	if name == "xargs" {
-		inner = append(computeIn(inner, replaced), Word{"", false})
-	}
-	return inner, false, nil
 }
