@@ -25,6 +25,7 @@ URLS        ?= 1000000
 QUOTINGS    ?= 1000000
 JUDGEMENTS  ?= 20000
 WRITES      ?= 10000
+GITEA       ?= $(CURDIR)/.tools/gitea
 
 TOOLS_LOCK  := test/tools/package-lock.json
 GO_SOURCES  := cmd internal test bench
@@ -94,6 +95,7 @@ long: deps tools fuzz ## what takes an hour: fuzzing, a million calls, more kill
 	go test -count=1 -timeout 1h -run A15_flood ./internal/oauth/register -flood $(FLOOD)
 	go test -count=1 -timeout 1h -run A1_redirects ./internal/oauth -urls $(URLS)
 	go test -count=1 -timeout 1h ./internal/servers/ssh/command -run 'Quote_realShell|Judge_realShells' -quotings $(QUOTINGS) -judgements $(JUDGEMENTS)
+	go test -count=1 -timeout 2h -run TestStory ./internal/servers/forgejo -gitea $(GITEA) -v
 	go test -count=1 -timeout 1h -run 'TestKilled$$' ./internal/servers/memory -memory.writes $(WRITES) -v
 	go test -count=1 -timeout 2h ./test/mutation -all
 	go test -count=1 -timeout 1h -run TestSoak ./test/speed -calls $(SOAK_CALLS) -v

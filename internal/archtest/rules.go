@@ -26,6 +26,7 @@ var Rules = []Rule{
 	{Path: "internal/*/*test", Layer: TestLayer},
 	{Path: "internal/*/*/*test", Layer: TestLayer},
 	{Path: "internal/servers/*/fake", Layer: TestLayer},
+	{Path: "internal/servers/*/fake/*", Layer: TestLayer},
 	{Path: "test/*", Layer: TestLayer},
 
 	{Path: "internal/fault", Layer: 0},

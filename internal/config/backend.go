@@ -165,6 +165,8 @@ func builtIns() map[string]builtIn {
 		}},
 		"forgejo": {vars: []string{"FORGEJO"}, mode: ModeWrite, known: []setting{
 			{"url", "FORGEJO_URL"}, {"token", "FORGEJO_TOKEN"},
+			{"repos", "FORGEJO_REPOS"}, {"repos_deny", "FORGEJO_REPOS_DENY"},
+			{"ca_file", "FORGEJO_CA_FILE"}, {"fingerprint", "FORGEJO_FINGERPRINT"},
 		}},
 		"homeassistant": {vars: []string{"HASS", "HOMEASSISTANT"}, mode: ModeWrite, known: []setting{
 			{"url", "HASS_URL"}, {"token", "HASS_TOKEN"},

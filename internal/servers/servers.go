@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"drawbridge/internal/servers/forgejo"
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/memory"
 	"drawbridge/internal/servers/puppeteer"
@@ -44,6 +45,7 @@ var (
 
 // Table is the built-in servers, sorted by name. It never changes.
 var Table = []Entry{
+	{"forgejo", with(forgejo.ReadConfig, forgejo.New), never, forgejo.Variables()},
 	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables()},
 	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables()},
 	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables()},
