@@ -51,7 +51,7 @@ func (g *Gateway) config() *config.Config {
 	cfg, _, err := config.Load(config.Source{
 		File: g.file, Dir: filepath.Dir(g.file),
 		Flags:   map[string]string{"listen": "127.0.0.1:0", "state-dir": g.Dir},
-		Environ: []string{"GATEWAY_STATIC_API_KEY=" + Key, "HOME=" + filepath.Dir(g.file), "PATH=" + os.Getenv("PATH")},
+		Environ: []string{"GATEWAY_STATIC_API_KEY=" + Key, "HOME=" + filepath.Dir(g.file), "PATH=" + os.Getenv("PATH"), "PUPPETEER_ENABLED=false"},
 	})
 	if err != nil {
 		g.t.Fatal(err)
