@@ -186,7 +186,12 @@ func (r *Registry[R]) Stop(ctx context.Context) error {
 	for j := range r.running {
 		j.cancel()
 	}
+	none := len(r.running) == 0
 	r.mu.Unlock()
+	if none { // however little time there is
+		r.wait.Wait()
+		return nil
+	}
 	over := make(chan struct{})
 	go func() { // ends when the last job does, however long that takes
 		r.wait.Wait()

@@ -103,3 +103,16 @@ func TestRegistry_stopBounded(t *testing.T) {
 		time.Sleep(time.Minute) // the work ends, and with it what waits for it
 	})
 }
+
+// A program that is told twice to stop has nothing to complain of where nothing ran.
+func TestStop_inAHurry(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		r := jobs.New[int](time.Now, jobs.Limits{Running: 1, Kept: 1, Keep: time.Hour}, func(string, string) {})
+		if err := r.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
