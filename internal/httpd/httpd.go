@@ -321,8 +321,14 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Addr is where the server listens.
-func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+// Addr is where the server listens, nil before Listen: the gateway also works
+// without a port.
+func (s *Server) Addr() net.Addr {
+	if s.ln == nil {
+		return nil
+	}
+	return s.ln.Addr()
+}
 
 // Base is the public URL without a path.
 func (s *Server) Base() string {

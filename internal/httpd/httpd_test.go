@@ -252,3 +252,18 @@ func TestT1_routeWithoutPolicy(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// On standard input and output there is no port, and what asks for one must not fall.
+func TestAddr_beforeListen(t *testing.T) {
+	t.Parallel()
+	s, err := httpd.New(slog.New(slog.DiscardHandler), oneKey{}, httpd.Config{Listen: "127.0.0.1:4444"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if addr := s.Addr(); addr != nil {
+		t.Errorf("it listens on %v", addr)
+	}
+	if base := s.Base(); base != "http://127.0.0.1:4444" {
+		t.Errorf("its base is %s", base)
+	}
+}

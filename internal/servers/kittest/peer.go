@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -39,11 +40,13 @@ func StartPeer(t *testing.T, bin string, env ...string) *Peer {
 	p := &Peer{in: in, out: make(chan map[string]any, 16)}
 	go p.read(stdout) // ends with the process
 	t.Cleanup(func() {
-		_ = in.Close() // the peer ends with its input; killed if it does not
-		timer := time.AfterFunc(2*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = in.Close() // the peer ends with its input; if it does not it is told, so that it ends what it started
+		told := time.AfterFunc(2*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+		timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		for range p.out { // until its output ends
 		}
 		_ = cmd.Wait()
+		told.Stop()
 		timer.Stop()
 	})
 	p.Serve(t, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"kittest","version":"1"}}`)
