@@ -21,7 +21,7 @@ func TestQuote_realShell(t *testing.T) {
 	t.Parallel()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("there is no sh here")
+		without(t, "there is no sh here")
 	}
 	r := rand.New(rand.NewPCG(5, 22))
 	const atOnce = 200
