@@ -95,6 +95,12 @@ var Rules = []Rule{
 		Only: append([]string{"internal/servers/puppeteer/*"}, serverImports...), Why: serverReason},
 	{Path: "internal/servers/forgejo/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/forgejo/*"},
 		Only: append([]string{"internal/servers/forgejo/*"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/homeassistant/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/homeassistant/*"},
+		Only: append([]string{"internal/servers/homeassistant/*"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/truenas/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/truenas/*"},
+		Only: append([]string{"internal/servers/truenas/*"}, serverImports...), Why: serverReason},
+	{Path: "internal/servers/erpnext/*", Layer: 3, Peers: []string{"internal/servers/kit", "internal/servers/erpnext/*"},
+		Only: append([]string{"internal/servers/erpnext/*"}, serverImports...), Why: serverReason},
 	{Path: "internal/servers/*/*", Layer: 3, Peers: []string{"internal/servers/kit"}, Only: serverImports, Why: serverReason},
 	{Path: "internal/endpoint/session", Layer: 3},
 
@@ -194,6 +200,7 @@ var Exempt = map[string]string{
 // without, is worse.
 var Allowed = map[string]string{
 	"github.com/chromedp/chromedp":           "tests: a real Chromium goes through signing in",
+	"github.com/coder/websocket":             "WebSockets to Home Assistant and TrueNAS, whose APIs speak nothing else",
 	"github.com/go-jose/go-jose/v4":          "assertions that OAuth clients sign, verified",
 	"github.com/fsnotify/fsnotify":           "a changed configuration file is seen without polling",
 	"github.com/google/go-cmp":               "tests: readable differences",

@@ -45,7 +45,7 @@ func overHTTP(gone string) (quiet, loud []misdeed) {
 	loud = []misdeed{
 		{"garbage", rules}, {"garbage+", rules}, {"html", rules}, {"id", rules}, {"id+", rules}, {"textid", rules}, {"textid+", rules},
 		{"utf8", rules}, {"utf8+", rules}, {"deep", rules}, {"deep+", rules}, {"both", rules}, {"both+", rules},
-		{"stray+", rules}, {"twice", rules}, {"twice+", "well"}, {"flood:3000+", "well"},
+		{"stray+", rules}, {"twice", rules}, {"twice+", "well"}, {"flood:1000+", "well"},
 		{"page", "it answered with something other than JSON or an event stream"},
 		{"gzip", "its answer is not acceptable HTTP"}, {"nohttp", "its answer is not acceptable HTTP"},
 		{"huge:2000000+", "its answer is larger than 1 MiB"}, {"endless:4", "its answer is larger than 1 MiB"},
@@ -76,7 +76,7 @@ func overSSE() (quiet, loud []misdeed) {
 		misdeed{"garbage", nothing + "|" + rules}, misdeed{"utf8", nothing + "|" + rules},
 		misdeed{"both", nothing + "|" + rules}, misdeed{"deep", nothing + "|" + rules})
 	return quiet, []misdeed{
-		{"stray", "well"}, {"twice", "well"}, {"flood:3000", "well"},
+		{"stray", "well"}, {"twice", "well"}, {"flood:1000", "well"},
 		{"status:401", "it refused our credential (HTTP 401)"}, {"status:500", "it failed (HTTP 500)"},
 		{"huge:2000000", lost}, // with the stream that all answers come on
 		{"die", lost},
@@ -86,7 +86,7 @@ func overSSE() (quiet, loud []misdeed) {
 // overStdio are the misdeeds of a process.
 func overStdio() (quiet, loud []misdeed) {
 	return mute("hang", "garbage", "id", "textid", "utf8", "both", "deep", "late:4500"), []misdeed{
-		{"stray", "well"}, {"twice", "well"}, {"flood:3000", "well"}, {"stderr:8", "well"},
+		{"stray", "well"}, {"twice", "well"}, {"flood:1000", "well"}, {"stderr:8", "well"},
 		{"die", "its process exited (signal: killed)"}, {"exit", "its process exited (exit status 3)"},
 		{"silence", "its process exited"}, {"orphan", "its process exited (signal: killed)"},
 		{"line:17", "it sent a line that is too long|" + nothing}, {"drip", nothing},

@@ -167,7 +167,7 @@ func TestProcess(t *testing.T) {
 	t.Run("memory", func(t *testing.T) { t.Parallel(); boundsMemory(t, binary) })
 }
 
-// drains sends SIGTERM while 50 calls of 1 to 3 seconds run, of all revisions and
+// drains sends SIGTERM while 50 calls of 3 to 5 seconds run, of all revisions and
 // transports: all finish, streams end in order, children are gone.
 func drains(t *testing.T, binary string) {
 	mark := fmt.Sprintf("drains%d", os.Getpid())
@@ -181,12 +181,16 @@ func drains(t *testing.T, binary string) {
 	const calls = 50
 	var running sync.WaitGroup
 	revisions := []string{gatewaytest.R2024, gatewaytest.R0326, gatewaytest.R0618, gatewaytest.R1125, gatewaytest.R2026}
-	for i := range calls {
-		c, backend := p.dial(revisions[i%5]), string("lmspq"[i/5%5])
+	var clients [calls]*gatewaytest.Client // all before the first call, which must still run when the last begins
+	for i := range clients {
+		clients[i] = p.dial(revisions[i%5])
+	}
+	for i, c := range clients {
+		backend := string("lmspq"[i/5%5])
 		running.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			a := c.CallContext(ctx, "tools/call", fmt.Sprintf(`{"name":"%s_slow","arguments":{"ms":%d}}`, backend, 1000+40*i))
+			a := c.CallContext(ctx, "tools/call", fmt.Sprintf(`{"name":"%s_slow","arguments":{"ms":%d}}`, backend, 3000+40*i))
 			if !strings.Contains(a.Result(), `"text":"slow"`) {
 				t.Errorf("call %d of %s, %s client: %d %q", i, backend, revisions[i%5], a.Status, a.Message)
 			}

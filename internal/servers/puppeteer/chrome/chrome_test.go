@@ -126,7 +126,7 @@ func TestStartsBare(t *testing.T) {
 	b, _ := start(t, chrome.Config{}, func(string, json.RawMessage) {})
 	env, err := os.ReadFile("/proc/" + itoa(b.Pid()) + "/environ")
 	if err != nil {
-		t.Skipf("no procfs: %v", err)
+		t.Fatalf("this test needs procfs: %v", err)
 	}
 	if bytes.Contains(env, []byte("canary")) || !bytes.Contains(env, []byte("HOME="+b.Folder())) {
 		t.Errorf("environment: %q", env)
@@ -161,42 +161,73 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var b *chrome.Browser
-	attached := make(chan *chrome.Session, 4)
+	type tab struct {
+		target  string
+		session *chrome.Session
+	}
+	attached := make(chan tab, 16) // a browser may open tabs of its own, in any order with ours
 	var events []string
+	seen := make(chan struct{}, 1) // an event more
 	ready := make(chan struct{})
 	handle := func(method string, params json.RawMessage) {
 		<-ready
-		var at struct{ SessionID string }
+		var at struct {
+			SessionID  string
+			TargetInfo struct{ TargetID string }
+		}
 		_ = json.Unmarshal(params, &at)
 		switch method {
 		case "Target.attachedToTarget":
-			attached <- b.Session(at.SessionID, func(method string, _ json.RawMessage) {
+			attached <- tab{at.TargetInfo.TargetID, b.Session(at.SessionID, func(method string, _ json.RawMessage) {
 				mu.Lock()
 				defer mu.Unlock()
 				events = append(events, method)
-			})
+				select {
+				case seen <- struct{}{}:
+				default:
+				}
+			})}
 		case "Target.detachedFromTarget":
 			b.Detached(at.SessionID)
 		}
 	}
 	b, _ = start(t, chrome.Config{}, handle)
 	close(ready)
+	ctx, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
 	must := func(s *chrome.Session, method string, params, result any) {
 		t.Helper()
-		if err := s.Call(t.Context(), method, params, result); err != nil {
+		if err := s.Call(ctx, method, params, result); err != nil {
 			t.Fatal(err)
 		}
 	}
 	type m = map[string]any
 	must(b.Root, "Target.setAutoAttach", m{"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": []m{{"type": "page"}, {"exclude": true}}}, nil)
-	<-attached // the first tab
 	var made struct{ TargetID string }
 	must(b.Root, "Target.createTarget", m{"url": "about:blank"}, &made)
-	s := <-attached
+	var ours tab
+	for ours.target != made.TargetID {
+		select {
+		case ours = <-attached:
+		case <-ctx.Done():
+			t.Fatal("nothing told of the new tab")
+		}
+	}
+	s := ours.session
 	must(s, "Page.enable", nil, nil)
 	must(s, "Runtime.runIfWaitingForDebugger", nil, nil)
 	for range 3 {
 		must(s, "Page.navigate", m{"url": "about:blank"}, nil)
+	}
+	for loaded := false; !loaded; { // Chromium forgets to close a tab that is about to show another page
+		select {
+		case <-seen:
+		case <-ctx.Done():
+			t.Fatalf("the page did not come to rest: %v", events)
+		}
+		mu.Lock()
+		loaded = strings.Count(strings.Join(events, " "), "Page.frameNavigated") >= 3 && events[len(events)-1] == "Page.frameStoppedLoading"
+		mu.Unlock()
 	}
 	hang := s.Begin("Runtime.evaluate", m{"expression": "new Promise(() => {})", "awaitPromise": true})
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -205,8 +236,8 @@ func TestSessions(t *testing.T) {
 		t.Errorf("a call beyond its time: %v", err)
 	}
 	must(b.Root, "Target.closeTarget", m{"targetId": made.TargetID}, nil)
-	if err := hang.Wait(t.Context(), nil); err == nil {
-		t.Error("a call ended well though its target is gone")
+	if err := hang.Wait(ctx, nil); err == nil || ctx.Err() != nil {
+		t.Fatalf("a call whose target is gone ended with %v", err)
 	}
 	<-s.Gone()
 	mu.Lock()

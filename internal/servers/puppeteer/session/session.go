@@ -54,6 +54,14 @@ type Tab struct {
 	id      string // the target's
 	session *chrome.Session
 	Page    *page.Page
+	closed  atomic.Bool // it is to go
+}
+
+// close closes a tab without waiting for it. Chromium forgets to close one that is
+// about to show another page, so the end of a load reminds it: see attached.
+func (t *Tab) close(b *chrome.Browser) {
+	t.closed.Store(true)
+	b.Root.Send("Target.closeTarget", m{"targetId": t.id})
 }
 
 func newSession(all *Pool, b *chrome.Browser, k key) *Session {
@@ -109,10 +117,16 @@ func (s *Pool) attached(id, target, in string, byPage bool) {
 		return
 	}
 	t := &Tab{id: target}
-	t.session = one.browser.Session(id, func(method string, params json.RawMessage) { t.Page.Event(method, params) })
+	t.session = one.browser.Session(id, func(method string, params json.RawMessage) {
+		if method == "Page.frameStoppedLoading" && t.closed.Load() {
+			t.close(one.browser)
+		}
+		t.Page.Event(method, params)
+	})
 	t.Page = page.New(t.session, page.Options{Frame: target, Generation: one.nextGeneration, Console: one.line, Width: startWidth, Height: startHeight})
 	if !one.add(t, byPage) {
-		one.browser.Root.Send("Target.closeTarget", m{"targetId": target})
+		t.session.Send("Page.enable", nil)
+		t.close(one.browser)
 		return
 	}
 	s.mu.Lock()
@@ -276,7 +290,7 @@ func (s *Session) OpenTab(ctx context.Context) (*Tab, error) {
 // CloseTab closes a tab without waiting for it.
 func (s *Session) CloseTab(t *Tab) {
 	s.remove(t)
-	s.browser.Root.Send("Target.closeTarget", m{"targetId": t.id})
+	t.close(s.browser)
 }
 
 // Choose finds a tab by its number, and makes it the active one where it should.
