@@ -53,13 +53,20 @@ func TestResources(t *testing.T) {
 func TestCompletions(t *testing.T) {
 	t.Parallel()
 	c := ada(t, forge(t, fake.Options{Profile: fake.Forgejo16}))
-	for _, ask := range []struct{ ref, name, typed, want string }{
-		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}"}`, "owner", "a", `["ada","acme"]`},
-		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}"}`, "repo", "TOW", `["tower"]`},
-		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}/issue/{number}"}`, "number", "", `[]`},
-		{`{"type":"ref/prompt","name":"triage_issues"}`, "repo", "acme/", `["acme/docs"]`},
+	const tower = `{"owner":"ada","repo":"tower"}`
+	for _, ask := range []struct{ ref, name, typed, given, want string }{
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}"}`, "owner", "a", "{}", `["ada","acme"]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}"}`, "repo", "TOW", "{}", `["tower"]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}"}`, "repo", "", `{"owner":"acme"}`, `["docs"]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}/issue/{number}"}`, "number", "", "{}", `[]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}/pull/{number}"}`, "number", "", tower, `["3","4"]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}/issue/{number}"}`, "number", "1", tower, `["1"]`},
+		{`{"type":"ref/resource","uri":"forgejo://{owner}/{repo}/blob/{ref}/{path}"}`, "ref", "HI", tower, `["higher"]`},
+		{`{"type":"ref/prompt","name":"review_pull_request"}`, "number", "", `{"repo":"ada/tower"}`, `["3","4"]`},
+		{`{"type":"ref/prompt","name":"review_pull_request"}`, "number", "", `{"repo":"ada/../x"}`, `[]`},
+		{`{"type":"ref/prompt","name":"triage_issues"}`, "repo", "acme/", "{}", `["acme/docs"]`},
 	} {
-		raw := c.Ask(t, mcpwire.MethodComplete, `{"ref":`+ask.ref+`,"argument":{"name":`+quoted(ask.name)+`,"value":`+quoted(ask.typed)+`}}`)
+		raw := c.Ask(t, mcpwire.MethodComplete, `{"ref":`+ask.ref+`,"argument":{"name":`+quoted(ask.name)+`,"value":`+quoted(ask.typed)+`},"context":{"arguments":`+ask.given+`}}`)
 		var out struct {
 			Completion struct{ Values []string }
 		}

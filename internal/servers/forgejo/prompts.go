@@ -3,7 +3,6 @@ package forgejo
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"drawbridge/internal/servers/kit"
 )
@@ -71,25 +70,4 @@ func (s *server) render(text func(args map[string]string) string) func(context.C
 		}
 		return []kit.Message{{Role: "user", Text: text(args) + data}}, nil
 	}
-}
-
-func (s *server) completePrompt(ctx context.Context, c *kit.Call, argument, typed string) ([]string, error) {
-	if argument != "repo" {
-		return nil, nil
-	}
-	_, query, split := strings.Cut(typed, "/")
-	if !split {
-		query = typed
-	}
-	found, err := s.repoNames(ctx, c, query)
-	if err != nil || !split {
-		return found, err
-	}
-	var fitting []string
-	for _, name := range found {
-		if strings.HasPrefix(strings.ToLower(name), strings.ToLower(typed)) {
-			fitting = append(fitting, name)
-		}
-	}
-	return fitting, nil
 }

@@ -2,9 +2,7 @@ package forgejo
 
 import (
 	"context"
-	"slices"
 	"strconv"
-	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/forgejo/access"
@@ -33,8 +31,8 @@ func (s *server) templates() []kit.Template {
 		{URITemplate: repoTemplate, Name: "repository", Title: "Repository", Description: "Facts about a repository, with its README.", MIMEType: data, Read: s.repoResource, Complete: s.complete},
 		{URITemplate: blobTemplate, Name: "file", Title: "File", Description: "A file at a branch, tag or commit; both percent-encoded.", MIMEType: "text/plain", Read: s.blobResource, Complete: s.complete},
 		{URITemplate: issueTemplate, Name: "issue", Title: "Issue", Description: "An issue with its first comments.", MIMEType: data, Read: s.issueResource, Complete: s.complete},
-		{URITemplate: pullTemplate, Name: "pull-request", Title: "Pull request", Description: "A pull request with checks, reviews and files.", MIMEType: data, Read: s.pullResource, Complete: s.complete},
-		{URITemplate: diffTemplate, Name: "difference", Title: "Difference of a pull request", Description: "All that a pull request changes.", MIMEType: "text/x-diff", Read: s.diffResource, Complete: s.complete},
+		{URITemplate: pullTemplate, Name: "pull-request", Title: "Pull request", Description: "A pull request with checks, reviews and files.", MIMEType: data, Read: s.pullResource, Complete: s.completePull},
+		{URITemplate: diffTemplate, Name: "difference", Title: "Difference of a pull request", Description: "All that a pull request changes.", MIMEType: "text/x-diff", Read: s.diffResource, Complete: s.completePull},
 		{URITemplate: logTemplate, Name: "job-log", Title: "Log of a CI job", Description: "The end of a job's log, up to 1 MB.", MIMEType: "text/plain", Read: s.logResource, Complete: s.complete},
 	}
 }
@@ -115,41 +113,4 @@ func (s *server) logResource(ctx context.Context, c *kit.Call, vars map[string]s
 	}
 	log, err := r.JobLog(ctx, job, -mostRead, mostRead)
 	return outside(show.Plain(string(log.Text)), err)
-}
-
-// complete suggests owners and repositories. What is inside of a repository is not
-// suggested: a completion does not say of which one.
-func (s *server) complete(ctx context.Context, c *kit.Call, variable, typed string) ([]string, error) {
-	if variable != "owner" && variable != "repo" {
-		return nil, nil
-	}
-	full, err := s.repoNames(ctx, c, "")
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, name := range full {
-		owner, short, _ := strings.Cut(name, "/")
-		if variable == "owner" {
-			short = owner
-		}
-		if strings.HasPrefix(strings.ToLower(short), strings.ToLower(typed)) && !slices.Contains(found, short) {
-			found = append(found, short)
-		}
-	}
-	return found, nil
-}
-
-// repoNames are the full names of repositories that the caller may use; query is
-// part of a name.
-func (s *server) repoNames(ctx context.Context, c *kit.Call, query string) ([]string, error) {
-	out, err := s.code.SearchRepos(ctx, c, code.SearchReposIn{Query: query, PageIn: access.PageIn{Limit: 100}})
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, r := range out.Repos {
-		found = append(found, r.Name)
-	}
-	return found, nil
 }

@@ -27,7 +27,8 @@ type Call struct {
 	user      string
 	space     string
 	confirmed bool
-	token     []byte // the client's progress token, raw; nil when it wants none
+	given     map[string]string // of a completion
+	token     []byte            // the client's progress token, raw; nil when it wants none
 
 	meta    map[string]string
 	blocks  output.Blocks
@@ -42,6 +43,10 @@ type Call struct {
 
 // User is whose state the call works on. It is never empty.
 func (c *Call) User() string { return c.user }
+
+// Given is the value that a completion's client has already chosen for another
+// argument of the same reference; "" where it did not say.
+func (c *Call) Given(argument string) string { return c.given[argument] }
 
 // Space is the part of the user's state that the caller chose; "" is the one that
 // everybody starts with. State is keyed by both in a server with Spec.Spaces.

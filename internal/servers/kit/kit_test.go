@@ -74,7 +74,10 @@ func spec() kit.Spec {
 				}
 				return all, nil
 			},
-			Complete: func(_ context.Context, _ *kit.Call, variable, typed string) ([]string, error) {
+			Complete: func(_ context.Context, c *kit.Call, variable, typed string) ([]string, error) {
+				if a := c.Given("a"); a != "" {
+					return []string{"of " + a}, nil
+				}
 				var all []string
 				for i := range 150 {
 					all = append(all, fmt.Sprintf("%s%s%d", variable, typed, i))
@@ -360,6 +363,10 @@ func TestPromptsAndCompletion(t *testing.T) {
 	raw = string(c.Ask(t, "completion/complete", `{"ref":{"type":"ref/resource","uri":"sample://{a}/x/{b}"},"argument":{"name":"a","value":"t"}}`))
 	if !strings.Contains(raw, `"values":["at0","at1"`) || !strings.Contains(raw, `"total":150,"hasMore":true`) || strings.Count(raw, `"at`) != 100 {
 		t.Errorf("completion: %s", raw)
+	}
+	raw = string(c.Ask(t, "completion/complete", `{"ref":{"type":"ref/resource","uri":"sample://{a}/x/{b}"},"argument":{"name":"b","value":""},"context":{"arguments":{"a":"7"}}}`))
+	if !strings.Contains(raw, `"values":["of 7"]`) {
+		t.Errorf("completion that knows the other variable: %s", raw)
 	}
 	raw = string(c.Ask(t, "completion/complete", `{"ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"who","value":"t"}}`))
 	if !strings.Contains(raw, `"values":[]`) {

@@ -15,7 +15,8 @@ type Prompt struct {
 
 	// Render makes the messages. Arguments are checked: required ones are there.
 	Render func(ctx context.Context, c *Call, args map[string]string) ([]Message, error)
-	// Complete suggests values of an argument that start with what is typed; may be nil.
+	// Complete suggests values of an argument that start with what is typed; may be
+	// nil. Call.Given has the arguments that are filled in already.
 	Complete func(ctx context.Context, c *Call, argument, typed string) ([]string, error)
 }
 
@@ -81,9 +82,6 @@ func (s *Server) completes() bool {
 		slices.ContainsFunc(s.spec.Templates, func(t Template) bool { return t.Complete != nil })
 }
 
-// maxCompletions is the protocol's bound.
-const maxCompletions = 100
-
 // complete serves completion/complete.
 func (s *Server) complete(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	var params struct {
@@ -96,6 +94,9 @@ func (s *Server) complete(ctx context.Context, req *mcpwire.Request, sink mcpwir
 			Name  string `json:"name"`
 			Value string `json:"value"`
 		} `json:"argument"`
+		Context struct {
+			Arguments map[string]string `json:"arguments"`
+		} `json:"context"`
 	}
 	if err := decodeParams(req, &params); err != nil {
 		return mcpwire.Fail(err)
@@ -106,24 +107,15 @@ func (s *Server) complete(ctx context.Context, req *mcpwire.Request, sink mcpwir
 		return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInvalidParams, "There is no %s %q to complete. prompts/list and resources/templates/list have those there are.", params.Ref.Type, req.Target))
 	}
 	return s.serveCall(ctx, req, sink, func(ctx context.Context, c *Call) ([]byte, error) {
-		values := []string{}
+		c.given = params.Context.Arguments
+		var values []string
 		if suggest != nil {
-			found, err := suggest(ctx, c, params.Argument.Name, params.Argument.Value)
-			if err != nil {
+			var err error
+			if values, err = suggest(ctx, c, params.Argument.Name, params.Argument.Value); err != nil {
 				return nil, err
 			}
-			values = append(values, found...)
 		}
-		type completion struct {
-			Values  []string `json:"values"`
-			Total   int      `json:"total"`
-			HasMore bool     `json:"hasMore"`
-		}
-		shown := values[:min(len(values), maxCompletions)]
-		return mustJSON(struct {
-			ResultType string     `json:"resultType"`
-			Completion completion `json:"completion"`
-		}{"complete", completion{shown, len(values), len(values) > len(shown)}}), nil
+		return output.AppendCompletion(values), nil
 	})
 }
 

@@ -26,7 +26,8 @@ type Template struct {
 	Read func(ctx context.Context, c *Call, vars map[string]string) (Content, error)
 	// List gives the user's resources of this family; may be nil.
 	List func(ctx context.Context, c *Call) ([]Listed, error)
-	// Complete suggests values of a variable that start with what is typed; may be nil.
+	// Complete suggests values of a variable that start with what is typed; may be
+	// nil. Call.Given has the variables that are filled in already.
 	Complete func(ctx context.Context, c *Call, variable, typed string) ([]string, error)
 
 	uris uris.Template

@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/base64"
+	"encoding/json"
 
 	"drawbridge/internal/mcpwire"
 )
@@ -58,4 +59,25 @@ func AppendPrompt(description string, messages []Message) []byte {
 		dst = append(dst, `}}`...)
 	}
 	return append(dst, `]}`...)
+}
+
+// maxCompletions is the protocol's bound.
+const maxCompletions = 100
+
+// AppendCompletion is the result of completion/complete.
+func AppendCompletion(values []string) []byte {
+	type completion struct {
+		Values  []string `json:"values"`
+		Total   int      `json:"total"`
+		HasMore bool     `json:"hasMore"`
+	}
+	shown := append([]string{}, values[:min(len(values), maxCompletions)]...)
+	b, err := json.Marshal(struct {
+		ResultType string     `json:"resultType"`
+		Completion completion `json:"completion"`
+	}{"complete", completion{shown, len(values), len(values) > len(shown)}})
+	if err != nil {
+		panic(err) // strings, which can be encoded
+	}
+	return b
 }
