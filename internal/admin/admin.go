@@ -1,5 +1,5 @@
 // Package admin is the JSON API for whoever runs the installation: users, keys,
-// OAuth clients, grants, profiles and the audit log, described by the OpenAPI
+// OAuth clients, grants, profiles, credentials and the audit log, described by the OpenAPI
 // document that it serves at /openapi.json.
 //
 // It translates between HTTP and internal/admin/desk, which has the rules. Bodies
@@ -46,7 +46,7 @@ func New(log *slog.Logger, d *desk.Desk, audit AuditLog, version string) (*API, 
 	}
 	a := &API{log: log, desk: d, audit: audit}
 	a.operations = slices.Concat(a.userOperations(), a.keyOperations(), a.clientOperations(),
-		a.grantOperations(), a.profileOperations(), []operation{a.auditOperation(), a.documentOperation()})
+		a.grantOperations(), a.profileOperations(), a.credentialOperations(), []operation{a.auditOperation(), a.documentOperation()})
 	var err error
 	a.document, err = document(version, a.operations)
 	return a, err

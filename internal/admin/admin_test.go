@@ -76,7 +76,7 @@ func open(t *testing.T) *house {
 	}
 	h := &house{t: t, store: s, rows: &rows{}, log: &bytes.Buffer{}, mux: http.NewServeMux()}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
-	d, err := desk.New(log, desk.Deps{Users: s, Keys: s, Clients: s, Grants: s, Profiles: s, Audit: h.rows, Hash: cheapHash})
+	d, err := desk.New(log, desk.Deps{Users: s, Keys: s, Clients: s, Grants: s, Profiles: s, Credentials: s, Own: own, Audit: h.rows, Hash: cheapHash})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,18 +194,20 @@ func TestAPI_onlyAdmins(t *testing.T) {
 // bodyFor is a body that fits an operation.
 func bodyFor(method, pattern string) string {
 	return map[string]string{
-		"POST /users":               `{"id":"new"}`,
-		"PATCH /users/{id}":         `{"name":"N"}`,
-		"POST /users/{id}/password": `{}`,
-		"POST /keys":                `{"name":"k"}`,
-		"POST /keys/revoke":         `{"key":"k"}`,
-		"POST /clients":             `{"name":"c","redirect_uris":["https://c.example/cb"]}`,
-		"POST /clients/change":      `{"id":"c","may_admin":true}`,
-		"POST /clients/secret":      `{"id":"c"}`,
-		"POST /clients/delete":      `{"id":"c"}`,
-		"PATCH /grants/{id}":        `{"rights":{"backends":["*"]}}`,
-		"POST /profiles":            `{"name":"p","backends":["*"],"allow":["*"],"tier":"read"}`,
-		"PUT /profiles/{name}":      `{"name":"p","backends":["*"],"allow":["*"],"tier":"read"}`,
+		"POST /users":                    `{"id":"new"}`,
+		"PATCH /users/{id}":              `{"name":"N"}`,
+		"POST /users/{id}/password":      `{}`,
+		"PUT /users/{id}/credentials":    `{"server":"forgejo","name":"token","value":"x"}`,
+		"DELETE /users/{id}/credentials": `{"server":"forgejo"}`,
+		"POST /keys":                     `{"name":"k"}`,
+		"POST /keys/revoke":              `{"key":"k"}`,
+		"POST /clients":                  `{"name":"c","redirect_uris":["https://c.example/cb"]}`,
+		"POST /clients/change":           `{"id":"c","may_admin":true}`,
+		"POST /clients/secret":           `{"id":"c"}`,
+		"POST /clients/delete":           `{"id":"c"}`,
+		"PATCH /grants/{id}":             `{"rights":{"backends":["*"]}}`,
+		"POST /profiles":                 `{"name":"p","backends":["*"],"allow":["*"],"tier":"read"}`,
+		"PUT /profiles/{name}":           `{"name":"p","backends":["*"],"allow":["*"],"tier":"read"}`,
 	}[method+" "+pattern]
 }
 
@@ -477,6 +479,33 @@ func TestGrants(t *testing.T) {
 	h.ask("GET", "/grants/grant_none", "").is(t, 404)
 }
 
+// A credential goes in, is listed without its value, and comes out nowhere.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"token","value":"s3cr3t-a"}`).is(t, 204)
+	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"token","value":"s3cr3t-b"}`).is(t, 204)
+	h.ask("PUT", "/users/anna/credentials", `{"server":"ssh","name":"password","value":"s3cr3t-c"}`).is(t, 204)
+	h.ask("GET", "/users/anna/credentials", "").is(t, 200).says(t, `{"server":"forgejo","name":"token","updated":`).says(t, `"ssh"`)
+	if got, err := h.store.Credentials(t.Context(), "anna", "forgejo"); err != nil || len(got) != 1 || got["token"].Reveal() != "s3cr3t-b" {
+		t.Errorf("%v, %v", got, err)
+	}
+	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"pass","value":"x"}`).is(t, 400).says(t, "It takes: token.")
+	h.ask("PUT", "/users/anna/credentials", `{"server":"nothing","name":"token","value":"x"}`).is(t, 400).says(t, "forgejo, ssh")
+	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"token","value":""}`).is(t, 400)
+	h.ask("PUT", "/users/nobody/credentials", `{"server":"forgejo","name":"token","value":"x"}`).is(t, 404)
+	h.ask("GET", "/users/nobody/credentials", "").is(t, 404)
+	h.ask("DELETE", "/users/anna/credentials", `{"server":"forgejo","name":"token"}`).is(t, 204)
+	h.ask("DELETE", "/users/anna/credentials", `{"server":"forgejo"}`).is(t, 404)
+	h.ask("DELETE", "/users/anna", "").is(t, 204)
+	if got, err := h.store.CredentialNames(t.Context(), "anna"); err != nil || len(got) != 0 {
+		t.Errorf("they outlive their user: %v, %v", got, err)
+	}
+	if said := strings.Join(h.rows.said(), "\n") + h.log.String(); strings.Contains(said, "s3cr3t") || !strings.Contains(said, "credential.put") {
+		t.Errorf("written down: %s", said)
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -521,7 +550,7 @@ func TestAudit_cutOff(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	log := slog.New(slog.DiscardHandler)
-	d, err := desk.New(log, desk.Deps{Users: h.store, Keys: h.store, Clients: h.store, Grants: h.store, Profiles: h.store, Audit: h.rows, Hash: cheapHash})
+	d, err := desk.New(log, desk.Deps{Users: h.store, Keys: h.store, Clients: h.store, Grants: h.store, Profiles: h.store, Credentials: h.store, Own: own, Audit: h.rows, Hash: cheapHash})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -564,3 +593,6 @@ func (tornLog) AuditRecords(_ context.Context, _ account.AuditFilter, each func(
 	}
 	return fmt.Errorf("disk on fire")
 }
+
+// own is what users may have of their own.
+var own = map[string][]string{"forgejo": {"token"}, "ssh": {"password", "private_key"}}

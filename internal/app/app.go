@@ -36,6 +36,7 @@ import (
 	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers"
 	"drawbridge/internal/status"
 	"drawbridge/internal/store"
 	"drawbridge/internal/web"
@@ -190,6 +191,7 @@ func (a *App) routes(installation []byte) ([]route.Route, error) {
 func (a *App) adminRoutes(passwords *auth.Passwords) ([]route.Route, error) {
 	d, err := desk.New(a.part("admin"), desk.Deps{
 		Users: a.store, Keys: a.store, Clients: a.store, Grants: a.store, Profiles: a.store, Audit: a.audit,
+		Credentials: a.store, Own: servers.Own(),
 		Hash: passwords.Hash, HTTPHosts: a.cfg.OAuth.HTTPRedirectHosts,
 	})
 	if err != nil {

@@ -13,8 +13,10 @@ import (
 	"drawbridge/internal/backend/builtin"
 	"drawbridge/internal/config"
 	"drawbridge/internal/gateway"
+	"drawbridge/internal/secret"
 	"drawbridge/internal/servers"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/store"
 )
 
 // running is one backend at work, with the settings it was made from.
@@ -199,11 +201,19 @@ func tiers(b config.Backend) (rules []gateway.TierRule) {
 	return rules
 }
 
+// stored gives built-in servers what their users have stored.
+type stored struct{ store *store.Store }
+
+// For gives the values that a user has for a server.
+func (s stored) For(ctx context.Context, user, server string) (map[string]secret.String, error) {
+	return s.store.Credentials(ctx, user, server)
+}
+
 // builtIn builds a server that is compiled in.
 func (a *App) builtIn(e servers.Entry, s config.BuiltIn) (*running, error) {
 	srv, err := e.New(kit.Settings{Mode: kit.Mode(s.Mode), Values: s.Settings}, kit.Deps{
 		Log: a.part("server " + e.Name), Now: time.Now, DB: a.store.Tables(e.Name), Version: a.opts.Version,
-		Files: a.files, Own: a.own,
+		Credentials: stored{a.store}, Files: a.files, Own: a.own,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", e.Name, err)

@@ -26,6 +26,8 @@ type Entry struct {
 	On Default
 	// Variables are the environment variables of its settings.
 	Variables []string
+	// Own are the settings that a user may have in place of the operator's.
+	Own []string
 }
 
 // Default is when a server runs without any setting.
@@ -45,11 +47,22 @@ var (
 
 // Table is the built-in servers, sorted by name. It never changes.
 var Table = []Entry{
-	{"forgejo", with(forgejo.ReadConfig, forgejo.New), never, forgejo.Variables()},
-	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables()},
-	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables()},
-	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables()},
-	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables()},
+	{"forgejo", with(forgejo.ReadConfig, forgejo.New), never, forgejo.Variables(), []string{"token"}},
+	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables(), nil},
+	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables(), nil},
+	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables(), nil},
+	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables(), []string{"private_key", "passphrase", "password", "sudo_password"}},
+}
+
+// Own is which settings a user may have in place of the operator's, by server.
+func Own() map[string][]string {
+	own := map[string][]string{}
+	for _, e := range Table {
+		if len(e.Own) > 0 {
+			own[e.Name] = e.Own
+		}
+	}
+	return own
 }
 
 // Find gives the entry of a name.

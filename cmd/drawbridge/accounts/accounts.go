@@ -22,16 +22,17 @@ import (
 	"drawbridge/internal/config"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers"
 	"drawbridge/internal/store"
 )
 
 // commands are the commands of this package.
 type commands struct{ *shell.Shell }
 
-// Commands are user, key, client, grant, profile and audit.
+// Commands are user, credential, key, client, grant, profile and audit.
 func Commands(sh *shell.Shell) []*cli.Command {
 	cs := &commands{sh}
-	return []*cli.Command{cs.user(), cs.key(), cs.client(), cs.grant(), cs.profile(), cs.audit()}
+	return []*cli.Command{cs.user(), cs.credential(), cs.key(), cs.client(), cs.grant(), cs.profile(), cs.audit()}
 }
 
 func (cs *commands) atDesk(ctx context.Context, cmd *cli.Command, f func(ctx context.Context, o *Office) error) error {
@@ -73,6 +74,7 @@ func AtDesk(ctx context.Context, sh *shell.Shell, cmd *cli.Command, f func(ctx c
 	defer func() { err = errors.Join(err, finish(ctx, recorder)) }()
 	d, err := desk.New(sh.Quiet(), desk.Deps{
 		Users: adminFirst{s}, Keys: s, Clients: s, Grants: s, Profiles: s, Audit: recorder, HTTPHosts: c.OAuth.HTTPRedirectHosts,
+		Credentials: s, Own: servers.Own(),
 		Hash: func(_ context.Context, password secret.String) (string, error) {
 			return secret.HashPassword(password), nil
 		},

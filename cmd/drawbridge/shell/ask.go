@@ -56,7 +56,7 @@ func (s *Shell) Password(cmd *cli.Command) (secret.String, error) {
 		return secret.String{}, nil
 	}
 	if f, ok := s.In.(*os.File); ok && IsTerminal(f) {
-		return s.typed(f)
+		return s.password(f)
 	}
 	first, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -68,13 +68,54 @@ func (s *Shell) Password(cmd *cli.Command) (secret.String, error) {
 	return secret.New(first), nil
 }
 
-// typed reads a password from a terminal. A signal in between must not leave the
-// terminal without echo.
-func (s *Shell) typed(f *os.File) (secret.String, error) {
+// maxSecret bounds a secret on standard input; private keys are the longest.
+const maxSecret = 64 << 10
+
+// Secret asks for one line without echo, or reads all of standard input, since a
+// private key has many lines. what names it for whoever types.
+func (s *Shell) Secret(cmd *cli.Command, what string) (secret.String, error) {
+	if f, ok := s.In.(*os.File); ok && IsTerminal(f) {
+		lines, err := s.typed(f, what+": ")
+		if err != nil {
+			return secret.String{}, err
+		}
+		return secret.New(lines[0]), nil
+	}
+	all, err := io.ReadAll(io.LimitReader(s.In, maxSecret))
+	if err != nil {
+		return secret.String{}, fmt.Errorf("read %s: %w", what, err)
+	}
+	text := strings.TrimRight(string(all), "\r\n")
+	if text == "" {
+		return secret.String{}, Usagef(cmd, "there is no %s on standard input; give it there", what)
+	}
+	if strings.Contains(text, "\n") { // a file, which ends in a line
+		text += "\n"
+	}
+	return secret.New(text), nil
+}
+
+func (s *Shell) password(f *os.File) (secret.String, error) {
+	lines, err := s.typed(f, "Password: ", "Again: ")
+	if err != nil {
+		return secret.String{}, err
+	}
+	switch {
+	case lines[0] == "":
+		return secret.String{}, fault.New(fault.Invalid, "The password is empty. Type one, or give --generate to have one made.")
+	case lines[0] != lines[1]:
+		return secret.String{}, fault.New(fault.Invalid, "The two passwords are not the same. Try again.")
+	}
+	return secret.New(lines[0]), nil
+}
+
+// typed reads a line for each prompt from a terminal. A signal in between must not
+// leave the terminal without echo.
+func (s *Shell) typed(f *os.File, prompts ...string) (lines []string, err error) {
 	fd := int(f.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
-		return secret.String{}, fmt.Errorf("read password: %w", err)
+		return nil, fmt.Errorf("read from terminal: %w", err)
 	}
 	interrupted, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
@@ -88,21 +129,14 @@ func (s *Shell) typed(f *os.File) (secret.String, error) {
 		case <-done:
 		}
 	}()
-	var lines [2]string
-	for i, prompt := range []string{"Password: ", "Again: "} {
+	for _, prompt := range prompts {
 		fmt.Fprint(s.Err, prompt)
 		typed, err := term.ReadPassword(fd)
 		fmt.Fprintln(s.Err)
 		if err != nil {
-			return secret.String{}, fmt.Errorf("read password: %w", err)
+			return nil, fmt.Errorf("read from terminal: %w", err)
 		}
-		lines[i] = string(typed)
+		lines = append(lines, string(typed))
 	}
-	switch {
-	case lines[0] == "":
-		return secret.String{}, fault.New(fault.Invalid, "The password is empty. Type one, or give --generate to have one made.")
-	case lines[0] != lines[1]:
-		return secret.String{}, fault.New(fault.Invalid, "The two passwords are not the same. Try again.")
-	}
-	return secret.New(lines[0]), nil
+	return lines, nil
 }

@@ -1,5 +1,5 @@
-// Package desk is what an admin can do to users, keys, clients, grants and
-// profiles, whichever way the wish arrives: the rules about who may do what to
+// Package desk is what an admin can do to users, keys, clients, grants,
+// profiles and credentials, whichever way the wish arrives: the rules about who may do what to
 // whom, what a new thing has to be, and the audit row of every change.
 //
 // It refuses whoever is not an admin even though routes do so already, and an admin
@@ -23,14 +23,17 @@ import (
 // Recorder takes the audit rows.
 type Recorder interface{ Call(r account.Record) }
 
-// Deps are what the desk works with. All but HTTPHosts are needed.
+// Deps are what the desk works with. All but HTTPHosts and Own are needed.
 type Deps struct {
-	Users    UserStore
-	Keys     KeyStore
-	Clients  ClientStore
-	Grants   GrantStore
-	Profiles ProfileStore
-	Audit    Recorder
+	Users       UserStore
+	Keys        KeyStore
+	Clients     ClientStore
+	Grants      GrantStore
+	Profiles    ProfileStore
+	Credentials CredentialStore
+	Audit       Recorder
+	// Own is which credentials a user may have, by built-in server.
+	Own map[string][]string
 	// Hash makes a password's hash. It bounds how many are made at once, and fails
 	// with Limited where too many are asked for.
 	Hash func(ctx context.Context, password secret.String) (string, error)
@@ -41,26 +44,28 @@ type Deps struct {
 
 // Desk is the parts of the desk, one for each noun. Safe for concurrent use.
 type Desk struct {
-	Users    *Users
-	Keys     *Keys
-	Clients  *Clients
-	Grants   *Grants
-	Profiles *Profiles
+	Users       *Users
+	Keys        *Keys
+	Clients     *Clients
+	Grants      *Grants
+	Profiles    *Profiles
+	Credentials *Credentials
 }
 
 // New makes the desk.
 func New(log *slog.Logger, d Deps) (*Desk, error) {
 	if log == nil || d.Users == nil || d.Keys == nil || d.Clients == nil || d.Grants == nil ||
-		d.Profiles == nil || d.Audit == nil || d.Hash == nil {
+		d.Profiles == nil || d.Credentials == nil || d.Audit == nil || d.Hash == nil {
 		return nil, errors.New("the admin desk lacks a dependency")
 	}
 	b := &book{log: log, audit: d.Audit}
 	return &Desk{
-		Users:    &Users{book: b, store: d.Users, hash: d.Hash},
-		Keys:     &Keys{book: b, store: d.Keys, users: d.Users},
-		Clients:  &Clients{book: b, store: d.Clients, httpHosts: d.HTTPHosts},
-		Grants:   &Grants{book: b, store: d.Grants},
-		Profiles: &Profiles{book: b, store: d.Profiles},
+		Users:       &Users{book: b, store: d.Users, hash: d.Hash},
+		Keys:        &Keys{book: b, store: d.Keys, users: d.Users},
+		Clients:     &Clients{book: b, store: d.Clients, httpHosts: d.HTTPHosts},
+		Grants:      &Grants{book: b, store: d.Grants},
+		Profiles:    &Profiles{book: b, store: d.Profiles},
+		Credentials: &Credentials{book: b, store: d.Credentials, users: d.Users, own: d.Own},
 	}, nil
 }
 

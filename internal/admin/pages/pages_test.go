@@ -76,7 +76,7 @@ func open(t *testing.T) *office {
 	}
 	log := slog.New(slog.DiscardHandler)
 	hash := func(_ context.Context, p secret.String) (string, error) { return "hash of " + p.Reveal(), nil }
-	d, err := desk.New(log, desk.Deps{Users: o.store, Keys: o.store, Clients: o.store, Grants: o.store, Profiles: o.store, Audit: o.rows, Hash: hash})
+	d, err := desk.New(log, desk.Deps{Users: o.store, Keys: o.store, Clients: o.store, Grants: o.store, Profiles: o.store, Credentials: o.store, Own: own, Audit: o.rows, Hash: hash})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,6 +341,28 @@ func TestPages_users(t *testing.T) {
 	}
 }
 
+func TestPages_credentials(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	const anna = "/admin/users/anna"
+	o.done(o.submit(anna, "store-credential", "credential", "forgejo token", "value", "s3cr3t-token"), anna, "The credential is stored")
+	o.done(o.submit(anna, "store-credential", "credential", "ssh private_key", "value", "-----BEGIN\r\nkey\r\n-----END"), anna, "The credential is stored")
+	if got, err := o.store.Credentials(t.Context(), "anna", "ssh"); err != nil || got["private_key"].Reveal() != "-----BEGIN\nkey\n-----END\n" {
+		t.Errorf("%q, %v", got["private_key"].Reveal(), err)
+	}
+	back := o.submit(anna, "store-credential", "credential", "forgejo name", "value", "s3cr3t-name").is(t, http.StatusBadRequest, "It takes: token.")
+	if strings.Contains(back.body, "s3cr3t") {
+		t.Errorf("the value is shown again: %s", back.body)
+	}
+	o.done(o.submit(anna, "remove-credential", "stored", "forgejo token"), anna, "The credential is removed")
+	if got, err := o.store.CredentialNames(t.Context(), "anna"); err != nil || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if strings.Contains(o.saw.String(), "s3cr3t") {
+		t.Error("a page shows a credential")
+	}
+}
+
 func TestPages_keys(t *testing.T) {
 	t.Parallel()
 	o := open(t)
@@ -448,3 +470,6 @@ func TestPages_profiles(t *testing.T) {
 	v := fields("do", "change", "title", "Kids", "backends", "*", "allow", "*", "deny", "", "tier", "read", "form_token", o.token("/admin/profiles"))
 	o.post(kids, v).is(t, http.StatusNotFound) // it does not come back
 }
+
+// own is what users may have of their own.
+var own = map[string][]string{"forgejo": {"token"}, "ssh": {"password", "private_key"}}

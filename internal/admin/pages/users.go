@@ -61,6 +61,8 @@ type userPage struct {
 	Profiles []string
 	Keys     int
 	Grants   int
+
+	Credentials credentials
 }
 
 func (p *Pages) user(r *http.Request, f Frame) (string, any, error) {
@@ -88,6 +90,9 @@ func (p *Pages) user(r *http.Request, f Frame) (string, any, error) {
 		}
 	}
 	page.Grants = live(grants, time.Now())
+	if page.Credentials, err = p.credentials(r, id); err != nil {
+		return "", nil, err
+	}
 	return "admin_user", page, nil
 }
 
