@@ -36,6 +36,9 @@ func (s *Server) runLong(ctx context.Context, c *Call, t *Tool, run func(context
 			}
 			return result{}, err
 		}
+		if c.outside {
+			res.Meta = map[string]string{output.MetaUntrusted: "true"}
+		}
 		return res, nil
 	})
 	if err != nil {
@@ -94,7 +97,8 @@ func (s *Server) offerJobs() {
 			if err != nil {
 				return Content{}, err
 			}
-			return Content{Text: Compact(s.jobReport(j))}, nil
+			report := s.jobReport(c, j)
+			return Content{Text: Compact(report), Untrusted: c.outside}, nil
 		},
 		List: func(_ context.Context, c *Call) (list []Listed, _ error) {
 			for _, j := range s.jobs.Of(c.user) {
@@ -145,7 +149,7 @@ func (s *Server) jobStatus(ctx context.Context, c *Call, in jobStatusIn) (jobOut
 	case <-ctx.Done():
 		return jobOut{}, ctx.Err()
 	}
-	return s.jobReport(j), nil
+	return s.jobReport(c, j), nil
 }
 
 func (s *Server) jobCancel(_ context.Context, c *Call, in jobIn) (jobOut, error) {
@@ -154,10 +158,11 @@ func (s *Server) jobCancel(_ context.Context, c *Call, in jobIn) (jobOut, error)
 		return jobOut{}, err
 	}
 	j.Cancel()
-	return s.jobReport(j), nil
+	return s.jobReport(c, j), nil
 }
 
-func (s *Server) jobReport(j *job) jobOut {
+// jobReport is what the caller c is told of a job.
+func (s *Server) jobReport(c *Call, j *job) jobOut {
 	out := jobOut{Report: j.Report()}
 	if out.Ended == nil {
 		return out
@@ -169,7 +174,7 @@ func (s *Server) jobReport(j *job) jobOut {
 	case err != nil:
 		out.Error = fault.PublicOf(err)
 	default:
-		out.text = res.Text
+		out.text, c.outside = res.Text, c.outside || res.Meta[output.MetaUntrusted] != ""
 		if res.Structured != nil {
 			out.Result = (*output.Object)(&res.Structured)
 		}

@@ -113,12 +113,11 @@ func TestLong_goesOnAsJob(t *testing.T) {
 		if s.State != "done" || s.Result == nil || s.Result.Copied != 90 || time.Since(start) != 90*time.Second+half {
 			t.Errorf("at the end, after %s: %+v", time.Since(start), s)
 		}
-		if !strings.Contains(r.Text, "[outside-") {
+		if !strings.Contains(r.Text, "[outside-") || r.Meta["drawbridge/untrusted"] != "true" {
 			t.Errorf("what is from outside is not marked: %s", r.Text)
 		}
-		text, werr := c.Resource(t, "job://sample/"+id)
-		if werr != nil || !strings.Contains(text, `"state":"done"`) {
-			t.Errorf("resource: %s, %v", text, werr)
+		if raw := string(c.Ask(t, mcpwire.MethodResourcesRead, `{"uri":"job://sample/`+id+`"}`)); !strings.Contains(raw, `\"state\":\"done\"`) || !strings.Contains(raw, `"drawbridge/untrusted":"true"`) {
+			t.Errorf("resource: %s", raw)
 		}
 		if list := string(c.Ask(t, mcpwire.MethodResourcesList, "")); !strings.Contains(list, id) {
 			t.Errorf("the job is not listed: %s", list)

@@ -19,7 +19,7 @@ func (s *server) resources() []kit.Resource {
 		URI: consoleURI, Name: "Browser console logs", Title: "Browser console", MIMEType: "text/plain",
 		Description: "What the consoles of your pages said, in the session you used last.",
 		Read: func(_ context.Context, c *kit.Call) (kit.Content, error) {
-			return kit.Content{Text: strings.Join(s.sessions.LastConsole(c.User()), "\n")}, nil
+			return kit.Content{Text: strings.Join(s.sessions.LastConsole(c.User()), "\n"), Untrusted: true}, nil
 		},
 	}}
 }
