@@ -162,6 +162,8 @@ func builtIns() map[string]builtIn {
 	return map[string]builtIn{
 		"erpnext": {vars: []string{"ERPNEXT"}, mode: ModeWrite, known: []setting{
 			{"url", "ERPNEXT_URL"}, {"api_key", "ERPNEXT_API_KEY"}, {"api_secret", "ERPNEXT_API_SECRET"},
+			{"company", "ERPNEXT_COMPANY"}, {"doctypes", "ERPNEXT_DOCTYPES"}, {"doctypes_deny", "ERPNEXT_DOCTYPES_DENY"},
+			{"methods", "ERPNEXT_METHODS"}, {"ca_file", "ERPNEXT_CA_FILE"}, {"fingerprint", "ERPNEXT_FINGERPRINT"},
 		}},
 		"forgejo": {vars: []string{"FORGEJO"}, mode: ModeWrite, known: []setting{
 			{"url", "FORGEJO_URL"}, {"token", "FORGEJO_TOKEN"},
@@ -170,6 +172,9 @@ func builtIns() map[string]builtIn {
 		}},
 		"homeassistant": {vars: []string{"HASS", "HOMEASSISTANT"}, mode: ModeWrite, known: []setting{
 			{"url", "HASS_URL"}, {"token", "HASS_TOKEN"},
+			{"ca_file", "HASS_CA_FILE"}, {"fingerprint", "HASS_FINGERPRINT"},
+			{"entities", "HASS_ENTITIES"}, {"entities_deny", "HASS_ENTITIES_DENY"},
+			{"scope", "HASS_SCOPE"}, {"max_entities", "HASS_MAX_ENTITIES"},
 		}},
 		"linkedin": {vars: []string{"LINKEDIN"}, mode: ModeRead, known: []setting{
 			{"client_id", "LINKEDIN_CLIENT_ID"}, {"client_secret", "LINKEDIN_CLIENT_SECRET"},
@@ -192,6 +197,7 @@ func builtIns() map[string]builtIn {
 		"truenas": {vars: []string{"TRUENAS"}, mode: ModeWrite, known: []setting{
 			{"url", "TRUENAS_URL"}, {"api_key", "TRUENAS_API_KEY"}, {"username", "TRUENAS_USERNAME"},
 			{"fingerprint", "TRUENAS_FINGERPRINT"}, {"ca_file", "TRUENAS_CA_FILE"},
+			{"protected", "TRUENAS_PROTECTED"}, {"datasets", "TRUENAS_DATASETS"}, {"job_wait", "TRUENAS_JOB_WAIT"},
 		}},
 		"wave": {vars: []string{"WAVE"}, mode: ModeRead, known: []setting{
 			{"access_token", "WAVE_ACCESS_TOKEN"}, {"client_id", "WAVE_CLIENT_ID"},

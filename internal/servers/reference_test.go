@@ -19,9 +19,12 @@ import (
 // samples are the settings with which a server opens that needs some. They lead
 // nowhere.
 var samples = map[string]map[string]string{
-	"forgejo":   {"url": "https://forge.example", "token": "made-up"},
-	"puppeteer": {"path": "/usr/bin/chromium"},
-	"ssh":       {"config": "/dev/null"},
+	"erpnext":       {"url": "https://erp.example", "api_key": "made-up", "api_secret": "made-up"},
+	"forgejo":       {"url": "https://forge.example", "token": "made-up"},
+	"homeassistant": {"url": "http://house.example:8123", "token": "made-up"},
+	"puppeteer":     {"path": "/usr/bin/chromium"},
+	"ssh":           {"config": "/dev/null"},
+	"truenas":       {"url": "https://nas.example", "username": "me", "api_key": "1-made-up"},
 }
 
 // open opens a server with its samples.

@@ -9,12 +9,15 @@ import (
 	"fmt"
 	"slices"
 
+	"drawbridge/internal/servers/erpnext"
 	"drawbridge/internal/servers/forgejo"
+	"drawbridge/internal/servers/homeassistant"
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/memory"
 	"drawbridge/internal/servers/puppeteer"
 	"drawbridge/internal/servers/sequentialthinking"
 	"drawbridge/internal/servers/ssh"
+	"drawbridge/internal/servers/truenas"
 )
 
 // Entry is one built-in server.
@@ -47,11 +50,14 @@ var (
 
 // Table is the built-in servers, sorted by name. It never changes.
 var Table = []Entry{
+	{"erpnext", with(erpnext.ReadConfig, erpnext.New), never, erpnext.Variables(), []string{"api_key", "api_secret"}},
 	{"forgejo", with(forgejo.ReadConfig, forgejo.New), never, forgejo.Variables(), []string{"token"}},
+	{"homeassistant", with(homeassistant.ReadConfig, homeassistant.New), never, homeassistant.Variables(), []string{"token"}},
 	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables(), nil},
 	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables(), nil},
 	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables(), nil},
 	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables(), []string{"private_key", "passphrase", "password", "sudo_password"}},
+	{"truenas", with(truenas.ReadConfig, truenas.New), never, truenas.Variables(), []string{"api_key", "username"}},
 }
 
 // Own is which settings a user may have in place of the operator's, by server.

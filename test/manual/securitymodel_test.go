@@ -23,7 +23,7 @@ var (
 
 // threats are those of the reference that this version answers to, A1 to A24 beside
 // these; the others belong to servers and pages to come.
-var threats = []string{"T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "T13", "T14", "T15", "T17", "T21", "T22", "T25"}
+var threats = []string{"T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12", "T13", "T14", "T15", "T17", "T19", "T20", "T21", "T22", "T25"}
 
 // tests are the names of all tests and scripts of the tree.
 func tests(t *testing.T) map[string]bool {

@@ -45,7 +45,7 @@ func one(old, new string) []edit { return []edit{{old, new}} }
 
 // mutations are all there are.
 func mutations() []mutation {
-	return slices.Concat(doors(), signingIn(), clients(), inside(), outside(), records())
+	return slices.Concat(doors(), signingIn(), clients(), inside(), outside(), records(), builtin())
 }
 
 // sample are tried every time, to keep all this alive.
@@ -218,5 +218,27 @@ func TestPage(t *testing.T) {
 	}
 	if len(told) < 45 {
 		t.Errorf("only %d mutations", len(told))
+	}
+}
+
+// TestEdits looks whether every mutation still finds what it changes: one that does not
+// would be noticed only where all of them are tried.
+func TestEdits(t *testing.T) {
+	t.Parallel()
+	root := harness.Root(t)
+	for _, m := range mutations() {
+		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(m.edits) == 0 {
+			t.Errorf("%s changes nothing", m.name)
+		}
+		for _, e := range m.edits {
+			if n := strings.Count(string(source), e.old); n != 1 {
+				t.Errorf("%s: %s has %d times, not once: %q", m.name, m.file, n, e.old)
+			}
+		}
 	}
 }

@@ -105,9 +105,9 @@ var reaching = map[string]string{
 // tried in them.
 var slow = map[string]int{"websocket": 12, "frame": 4, "worker": 4, "webtransport": 12}
 
-// TestThreat19 tries to reach every address of the table in every way that a page has
+// TestT19_everyWay tries to reach every address of the table in every way that a page has
 // (T19). The public site is reached in the same ways, to show that they work.
-func TestThreat19(t *testing.T) {
+func TestT19_everyWay(t *testing.T) {
 	t.Parallel()
 	n := egresstest.New(t)
 	serveGood(n)

@@ -270,7 +270,11 @@ func TestFiles(t *testing.T) {
 	c.Refused(t, "browser_file_upload", `{"target":"#d","files":["file_a"]}`)
 	c.Refused(t, "browser_file_upload", `{"target":"#f","files":["file_of_another"]}`)
 
+	start := time.Now()
 	c.Must(t, "browser_click", `{"target":"#d"}`, nil)
+	if took := time.Since(start); took > 6*time.Second { // of the 8 for a page to come
+		t.Errorf("the click waited %s for the page that a download is not", took)
+	}
 	var got struct {
 		Downloads []struct {
 			Name, State string

@@ -61,7 +61,7 @@ func (s *server) listDirectory(ctx context.Context, c *kit.Call, in listDirector
 	if err != nil {
 		return out, err
 	}
-	found, more, err := h.List(ctx, p, in.Depth, in.Glob, in.Limit)
+	found, more, err := h.List(ctx, remote.Listing{Path: p, Depth: in.Depth, Glob: in.Glob, Limit: in.Limit, Allowed: h.ReadRule()})
 	for _, e := range found {
 		out.Entries = append(out.Entries, outOf(e))
 	}
@@ -74,7 +74,7 @@ func (s *server) statPath(ctx context.Context, c *kit.Call, in pathIn) (out entr
 	if err != nil {
 		return out, err
 	}
-	e, err := h.Stat(ctx, p)
+	e, err := h.Stat(ctx, p, h.ReadRule())
 	return outOf(e), err
 }
 
@@ -99,7 +99,7 @@ func (s *server) readFile(ctx context.Context, c *kit.Call, in readFileIn) (out 
 	if err != nil {
 		return out, err
 	}
-	part, err := h.Read(ctx, p, in.Offset, in.Most)
+	part, err := h.Read(ctx, remote.Reading{Path: p, Offset: in.Offset, Size: in.Most, Allowed: h.ReadRule()})
 	if err != nil {
 		return out, err
 	}
@@ -141,7 +141,7 @@ func (s *server) notText(ctx context.Context, c *kit.Call, h access.Reached, p s
 	if s.deps.Files == nil || out.Size > mostKept {
 		return fault.New(fault.Invalid, "%q is not text in UTF-8. Look at it with run_readonly (file, od, strings), or copy it with transfer_file.", p)
 	}
-	part, err := h.Read(ctx, p, 0, mostKept)
+	part, err := h.Read(ctx, remote.Reading{Path: p, Size: mostKept, Allowed: h.ReadRule()})
 	if err != nil {
 		return err
 	}

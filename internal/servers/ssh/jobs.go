@@ -139,7 +139,7 @@ func (s *server) getJob(ctx context.Context, c *kit.Call, in getJobIn) (out getJ
 	if size == 0 {
 		return out, nil
 	}
-	part, err := h.Read(ctx, j.Place.Dir+name, in.Offset, in.Most)
+	part, err := h.Read(ctx, remote.Reading{Path: j.Place.Dir + name, Offset: in.Offset, Size: in.Most})
 	if err != nil {
 		return out, err
 	}

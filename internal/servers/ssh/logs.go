@@ -72,6 +72,18 @@ func (in tailLogIn) script() (string, error) {
 	return fmt.Sprintf("%s | { grep -F -e %s || :; } | tail -n %d", text, pattern, in.Lines), nil
 }
 
+// heldTo is the pipeline for where the path leads, if it may be read.
+func (in tailLogIn) heldTo(ctx context.Context, h access.Reached, rule remote.Allowed) (string, error) {
+	p, err := remote.CheckPath(in.Path)
+	if err != nil {
+		return "", err
+	}
+	if in.Path, err = h.Resolve(ctx, p, rule); err != nil {
+		return "", err
+	}
+	return in.script()
+}
+
 func (s *server) tailLog(ctx context.Context, c *kit.Call, in tailLogIn) (out tailLogOut, err error) {
 	text, err := in.script()
 	if err != nil {
@@ -81,6 +93,11 @@ func (s *server) tailLog(ctx context.Context, c *kit.Call, in tailLogIn) (out ta
 	if err != nil {
 		return out, err
 	}
+	if rule := h.ReadRule(); rule != nil && in.Path != "" {
+		if text, err = in.heldTo(ctx, h, rule); err != nil {
+			return out, err
+		}
+	}
 	cmd := remote.Command{Text: text, Timeout: 30 * time.Second, Keep: textRoom}
 	if in.Follow > 0 {
 		cmd.Timeout = time.Duration(in.Follow) * time.Second
@@ -88,7 +105,7 @@ func (s *server) tailLog(ctx context.Context, c *kit.Call, in tailLogIn) (out ta
 		cmd.Output = func(p []byte) {
 			bytes += float64(len(p))
 			shown, _ := output.Plain(p)
-			c.Progress(bytes, 0, clip(strings.TrimSpace(shown), 500))
+			c.Progress(bytes, 0, c.Outside(clip(strings.TrimSpace(shown), 500)))
 		}
 	}
 	res, err := h.Run(ctx, cmd)

@@ -7,6 +7,7 @@ import (
 
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/ssh/access"
+	"drawbridge/internal/servers/ssh/remote"
 )
 
 const fileTemplate = "ssh://{host}/file/{path}"
@@ -32,7 +33,7 @@ func (s *server) readFileResource(ctx context.Context, c *kit.Call, vars map[str
 	if err != nil {
 		return kit.Content{}, err
 	}
-	part, err := h.Read(ctx, p, 0, mostRead)
+	part, err := h.Read(ctx, remote.Reading{Path: p, Size: mostRead, Allowed: h.ReadRule()})
 	if err != nil {
 		return kit.Content{}, err
 	}

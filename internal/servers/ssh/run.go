@@ -241,14 +241,23 @@ func (s *server) runReadonly(ctx context.Context, c *kit.Call, in runReadonlyIn)
 	if err != nil {
 		return ranOut{}, err
 	}
+	p := planned{names: names, class: command.Reads}
 	for _, g := range grants {
-		if err := command.JudgeArguments(in.Argv, command.Rules{Deny: g.Rules.Deny}); err != nil {
+		rules := command.Rules{Deny: g.Rules.Deny}
+		if len(g.Rules.Read) > 0 { // then only what is allowed by name reads files
+			rules.Read, rules.Allow = g.Rules.Read, g.Rules.Allow
+		}
+		if err := command.JudgeArguments(in.Argv, rules); err != nil {
 			return ranOut{}, err
 		}
+		p.confirm = p.confirm || confirms(g, false)
 	}
 	text, err := command.Join(in.Argv)
 	if err != nil {
 		return ranOut{}, err
+	}
+	if p.confirm && !c.Confirmed() {
+		return ranOut{}, ask(p.preview(text, "as the account of each host"))
 	}
 	return s.runOn(ctx, c, names, access.Read, how{Timeout: in.Timeout}.command(text, len(names)), nil)
 }

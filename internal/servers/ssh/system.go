@@ -79,7 +79,7 @@ func (s *server) survey(ctx context.Context, c *kit.Call, name string) (summary,
 }
 
 func (o *summary) fill(r survey.Report) {
-	o.System, o.UptimeS, o.Load, o.CPUs = plain(r.System), r.Uptime, clip(r.Load, 40), r.CPUs
+	o.System, o.UptimeS, o.Load, o.CPUs = plain(r.System), r.Uptime, r.Load, r.CPUs
 	o.MemoryMB, o.AvailableMB, o.SwapUsedMB, o.NeedsReboot = r.Memory, r.Available, r.SwapUsed, r.Reboot
 	for _, d := range r.Disks {
 		o.Disks = append(o.Disks, disk{plain(d.Mount), d.Size, d.Free, d.Used})
@@ -125,7 +125,8 @@ func (s *server) serviceCommand(c *kit.Call, in manageServiceIn) (text string, r
 		return "", false, p, err
 	}
 	if in.Action == "status" {
-		return text, false, planned{names: []string{in.Host}}, command.JudgeArguments(argv, command.Rules{Deny: g.Rules.Deny})
+		p = planned{names: []string{in.Host}, class: command.Reads, confirm: confirms(g, false)}
+		return text, false, p, command.JudgeArguments(argv, command.Rules{Deny: g.Rules.Deny})
 	}
 	p, err = s.plan(c, []string{in.Host}, text, want, command.Changes, nil)
 	return text, root, p, err

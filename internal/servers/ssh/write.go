@@ -118,14 +118,28 @@ func difference(e remote.Edited) string {
 	return textdiff.Unified(string(e.Old), string(e.New), shownDiff)
 }
 
-// previewEdited is what a person reads before a file changes.
-func previewEdited(in pathIn, e remote.Edited) kit.Preview {
-	verb := "Creates the file"
+// previewEdited is what a person reads before a file changes. mark is for what the host
+// says, where a model reads it. The sum is there for what the difference leaves out.
+func previewEdited(in pathIn, e remote.Edited, mark func(string) string) kit.Preview {
+	effect := fmt.Sprintf("Creates the file with %d bytes:", len(e.New))
 	if e.There {
-		verb = "Changes the file"
+		effect = fmt.Sprintf("Changes the file (sha256 %s) from %d to %d bytes:", remote.SHA(e.Old), len(e.Old), len(e.New))
 	}
 	diff, _ := output.Plain([]byte(difference(e)))
-	return kit.Preview{Target: in.Host + ":" + e.Path, Effect: fmt.Sprintf("%s, from %d to %d bytes:\n%s", verb, len(e.Old), len(e.New), diff)}
+	at, _ := output.Plain([]byte(e.Path))
+	if at != in.Path {
+		at = mark(at)
+	}
+	return kit.Preview{Target: in.Host + ":" + at, Effect: effect + "\n" + mark(diff)}
+}
+
+// dryRun is the preview of an edit for a model.
+func (s *server) dryRun(ctx context.Context, c *kit.Call, in pathIn, e remote.Edit) (kit.Preview, error) {
+	out, _, err := s.change(ctx, c, in, e, true)
+	if err != nil {
+		return kit.Preview{}, err
+	}
+	return previewEdited(in, out, c.Outside), nil
 }
 
 func (s *server) previewWrite(ctx context.Context, c *kit.Call, in writeFileIn) (kit.Preview, error) {
@@ -133,8 +147,7 @@ func (s *server) previewWrite(ctx context.Context, c *kit.Call, in writeFileIn) 
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	out, _, err := s.change(ctx, c, in.pathIn, e, true)
-	return previewEdited(in.pathIn, out), err
+	return s.dryRun(ctx, c, in.pathIn, e)
 }
 
 func (s *server) writeFile(ctx context.Context, c *kit.Call, in writeFileIn) (writtenOut, error) {
@@ -150,8 +163,7 @@ func (s *server) previewEdit(ctx context.Context, c *kit.Call, in editFileIn) (k
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	out, _, err := s.change(ctx, c, in.pathIn, e, true)
-	return previewEdited(in.pathIn, out), err
+	return s.dryRun(ctx, c, in.pathIn, e)
 }
 
 func (s *server) editFile(ctx context.Context, c *kit.Call, in editFileIn) (writtenOut, error) {
@@ -173,7 +185,8 @@ func (s *server) write(ctx context.Context, c *kit.Call, in pathIn, e remote.Edi
 		if err != nil {
 			return writtenOut{}, err
 		}
-		return writtenOut{}, ask(previewEdited(in, tried))
+		unmarked := func(text string) string { return text }
+		return writtenOut{}, ask(previewEdited(in, tried, unmarked))
 	}
 	done, _, err := s.change(ctx, c, in, e, false)
 	if err != nil {
@@ -236,7 +249,7 @@ func (s *server) transferFile(ctx context.Context, c *kit.Call, in transferFileI
 		return out, err
 	}
 	var told time.Time
-	done, err := remote.Transfer{From: from.Conn, To: to.Conn, FromPath: fromPath, ToPath: toPath, Overwrite: in.Overwrite, Allowed: to.Writable,
+	done, err := remote.Transfer{From: from.Conn, To: to.Conn, FromPath: fromPath, ToPath: toPath, Overwrite: in.Overwrite, Readable: from.ReadRule(), Allowed: to.Writable,
 		Progress: func(n, total int64) {
 			if now := s.deps.Now(); n == total || now.Sub(told) > time.Second {
 				told = now

@@ -1,8 +1,10 @@
 package approval_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +83,101 @@ func TestDesk_forgets(t *testing.T) {
 	}
 	if err := d.Spend(ticket, act(`{}`)); !errors.Is(err, approval.ErrExpired) {
 		t.Errorf("a ticket that is forgotten: %v", err)
+	}
+}
+
+// A user who has used up many approvals waits until they expire. Nobody else does, and
+// none is ever forgotten while it could be used.
+func TestDesk_boundedByUser(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	d := desk(t, &now)
+	spend := func(owner string) (string, error) {
+		t.Helper()
+		a := approval.Act{Owner: owner, Tool: "wipe"}
+		ticket, err := d.Issue(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticket, d.Spend(ticket, a)
+	}
+	bobs, err := spend("bob\x00key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, taken := "", 0
+	for err == nil && taken < 5000 {
+		var ticket string
+		if ticket, err = spend("ann\x00key" + strconv.Itoa(taken%7)); err == nil && taken == 0 {
+			first = ticket
+		}
+		taken++
+	}
+	if !errors.Is(err, approval.ErrFull) || taken < 1000 {
+		t.Fatalf("after %d: %v", taken, err)
+	}
+	if err := d.Spend(first, approval.Act{Owner: "ann\x00key0", Tool: "wipe"}); !errors.Is(err, approval.ErrSpent) {
+		t.Errorf("a used one, with no room left: %v", err)
+	}
+	if err := d.Drop(bobs, approval.Act{Owner: "bob\x00key", Tool: "wipe"}); !errors.Is(err, approval.ErrSpent) {
+		t.Errorf("what another user has used, after many of somebody else's: %v", err)
+	}
+	if _, err := spend("bob\x00key"); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+	now = now.Add(approval.TTL + 2*time.Second)
+	if _, err := spend("ann\x00key0"); err != nil {
+		t.Errorf("after they have expired: %v", err)
+	}
+}
+
+// What a person was shown is what the approval is for, to the letter.
+func TestDesk_shown(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	d := desk(t, &now)
+	shown := approval.Form{Server: "S", Title: "T", Target: "disk", Effect: "Removes 3 files.", Args: []byte(`{"a":1}`)}
+	bound := act(`{"a":1}`)
+	bound.Shown = shown.Digest()
+	ticket, err := d.Issue(bound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(f *approval.Form){
+		func(f *approval.Form) { f.Effect = "Removes 4 files." },
+		func(f *approval.Form) { f.Effect += "\u200b" }, // a person would not see it
+		func(f *approval.Form) { f.Target = "disk2" },
+		func(f *approval.Form) { f.Target, f.Effect = "", f.Target+f.Effect },
+	} {
+		f, other := shown, bound
+		change(&f)
+		if other.Shown = f.Digest(); !errors.Is(d.Spend(ticket, other), approval.ErrChanged) {
+			t.Errorf("%+v passes for what was shown", f)
+		}
+	}
+	// Figures may move where the server says what the approval stands on.
+	first, second := approval.Form{Effect: "3 MB", Bound: "tank/a"}, approval.Form{Effect: "4 MB", Bound: "tank/a"}
+	if !bytes.Equal(first.Digest(), second.Digest()) || bytes.Equal(first.Digest(), approval.Form{Effect: "3 MB", Bound: "tank/b"}.Digest()) {
+		t.Error("what it is bound to does not count, or something else does")
+	}
+	if unbound := act(`{"a":1}`); !errors.Is(d.Spend(ticket, unbound), approval.ErrChanged) || d.Check(ticket, unbound) != nil {
+		t.Error("what is shown now is not known: Check may pass, Spend must not")
+	}
+	if shown.Args = []byte(`{ "a": 1 }`); !bytes.Equal(shown.Digest(), bound.Shown) {
+		t.Error("the spelling of the arguments counts")
+	}
+	if err := d.Spend(ticket, bound); err != nil {
+		t.Errorf("the same: %v", err)
+	}
+	// Declined is declined, whatever would be shown by now.
+	if ticket, err = d.Issue(bound); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Drop(ticket, act(`{"a":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Spend(ticket, bound); !errors.Is(err, approval.ErrSpent) {
+		t.Errorf("declined: %v", err)
 	}
 }
 

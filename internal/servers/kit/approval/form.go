@@ -2,6 +2,7 @@ package approval
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -21,6 +22,9 @@ type Form struct {
 	Server, Title  string
 	Target, Effect string
 	Args           []byte // raw JSON object; nil for none
+	// Bound is what the approval stands on, where that is not the text: more than can
+	// be shown, or shown in figures that move by themselves. It is not shown.
+	Bound string
 }
 
 // Most bytes of each part of a question. All of it is shown or nobody is asked: what
@@ -34,6 +38,18 @@ const (
 // Fits tells whether a person would see all of the question.
 func (f Form) Fits() bool {
 	return len(f.Target) <= maxTarget && len(f.Effect) <= maxEffect && len(shown(f.Args)) <= maxArgs
+}
+
+// Digest identifies what an approval stands on: Target and Effect, or Bound. A ticket
+// is bound to the tool and the arguments by themselves.
+func (f Form) Digest() []byte {
+	sum := sha256.New()
+	if f.Bound != "" {
+		fmt.Fprintf(sum, "bound %q", f.Bound)
+		return sum.Sum(nil)
+	}
+	fmt.Fprintf(sum, "shown %q %q", f.Target, f.Effect)
+	return sum.Sum(nil)
 }
 
 // schema of the form: flat, as elicitation wants it (2026-07-28, client/elicitation).

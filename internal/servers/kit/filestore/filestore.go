@@ -31,17 +31,19 @@ type File struct {
 	Expires  time.Time `json:"expires"`
 }
 
-// Limits bound what is kept.
+// Limits bound what is kept. None may be zero.
 type Limits struct {
-	File int64         // bytes of one file
-	User int64         // bytes of a user's files
-	All  int64         // bytes of all files
-	Keep time.Duration // how long
+	File      int64         // bytes of one file
+	User      int64         // bytes of a user's files
+	All       int64         // bytes of all files
+	UserFiles int           // files of a user; an empty one takes room, too
+	AllFiles  int           // files in all
+	Keep      time.Duration // how long
 }
 
 // DefaultLimits are for a home: a gigabyte in all.
 func DefaultLimits() Limits {
-	return Limits{File: 100 << 20, User: 250 << 20, All: 1 << 30, Keep: 24 * time.Hour}
+	return Limits{File: 100 << 20, User: 250 << 20, All: 1 << 30, UserFiles: 500, AllFiles: 5000, Keep: 24 * time.Hour}
 }
 
 // refPrefix starts every reference.
@@ -55,8 +57,9 @@ type Store struct {
 	limits Limits
 	now    func() time.Time
 
-	mu    sync.Mutex // guards files
-	files map[string]kept
+	mu     sync.Mutex // guards files and coming
+	files  map[string]kept
+	coming map[string]int // files that are being written, by user
 }
 
 type kept struct {
@@ -67,11 +70,14 @@ type kept struct {
 // Open makes a store in a folder of its own below dir ("" is the system's). What
 // an earlier process left is not taken over: references end with the process.
 func Open(dir string, limits Limits, now func() time.Time) (*Store, error) {
+	if min(limits.File, limits.User, limits.All, int64(limits.UserFiles), int64(limits.AllFiles), int64(limits.Keep)) <= 0 {
+		return nil, fmt.Errorf("open files: a limit is missing: %+v", limits)
+	}
 	own, err := os.MkdirTemp(dir, "drawbridge-files-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder for files: %w", err)
 	}
-	return &Store{dir: own, limits: limits, now: now, files: map[string]kept{}}, nil
+	return &Store{dir: own, limits: limits, now: now, files: map[string]kept{}, coming: map[string]int{}}, nil
 }
 
 // Close removes the folder with all files.
@@ -88,6 +94,10 @@ func (s *Store) Put(ctx context.Context, user string, f File, content io.Reader)
 	if err := s.clean(); err != nil {
 		return File{}, err
 	}
+	if err := s.begin(user); err != nil {
+		return File{}, err
+	}
+	defer s.end(user)
 	out, err := os.CreateTemp(s.dir, "part-")
 	if err != nil {
 		return File{}, fmt.Errorf("create file: %w", err)
@@ -114,6 +124,38 @@ func (s *Store) Put(ctx context.Context, user string, f File, content io.Reader)
 	}
 	s.files[f.Ref] = kept{f, user}
 	return f, nil
+}
+
+// begin takes a place for a file that is being written, so that many at once are not
+// more than may be kept.
+func (s *Store) begin(user string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine, all := s.coming[user], len(s.files)
+	for _, n := range s.coming {
+		all += n
+	}
+	for _, f := range s.files {
+		if f.user == user {
+			mine++
+		}
+	}
+	switch {
+	case mine >= s.limits.UserFiles:
+		return fault.New(fault.Limited, "You have %d files, and no more are kept. They go away %s after they were made; try again later.", mine, s.limits.Keep)
+	case all >= s.limits.AllFiles:
+		return fault.New(fault.Limited, "There is no room for another file. Files go away %s after they were made; try again later.", s.limits.Keep)
+	}
+	s.coming[user]++
+	return nil
+}
+
+func (s *Store) end(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.coming[user]--; s.coming[user] == 0 {
+		delete(s.coming, user)
+	}
 }
 
 // Open opens a user's file by its reference. The caller closes it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func put(t *testing.T, s *filestore.Store, user, name, content string) (filestor
 func TestStore(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 28, 0, 0, 0, 0, time.UTC)
-	s, dir := open(t, filestore.Limits{File: 10, User: 15, All: 20, Keep: time.Hour}, &now)
+	s, dir := open(t, filestore.Limits{File: 10, User: 15, All: 20, UserFiles: 9, AllFiles: 9, Keep: time.Hour}, &now)
 	f, err := put(t, s, "ann", "../../etc/p\x00asswd", "hello")
 	if err != nil || f.Name != "passwd" || f.Size != 5 {
 		t.Fatalf("%+v, %v", f, err)
@@ -80,6 +81,76 @@ func TestStore(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("on disk: %v, %v", kept, err)
+	}
+}
+
+// Empty files take no bytes, but an entry in the folder and memory each.
+func TestStore_numberOfFiles(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 7, 28, 0, 0, 0, 0, time.UTC)
+	s, _ := open(t, filestore.Limits{File: 10, User: 10, All: 100, UserFiles: 3, AllFiles: 5, Keep: time.Hour}, &now)
+	fill := func(user string, n, fits int) {
+		t.Helper()
+		for i := range n {
+			if _, err := put(t, s, user, "", ""); (err == nil) != (i < fits) || err != nil && fault.CodeOf(err) != fault.Limited {
+				t.Errorf("file %d of %s: %v", i+1, user, err)
+			}
+		}
+	}
+	fill("ann", 4, 3)
+	fill("bob", 3, 2) // five in all
+	fill("eve", 1, 0)
+	now = now.Add(time.Hour + time.Second)
+	fill("ann", 4, 3)
+}
+
+// slow is content that comes when its test says so.
+type slow struct{ begun, goOn chan struct{} }
+
+func (s slow) Read([]byte) (int, error) {
+	close(s.begun)
+	<-s.goOn
+	return 0, io.EOF
+}
+
+// Files that are being written count, also those that never come to their end.
+func TestStore_numberAtOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s, dir := open(t, filestore.Limits{File: 10, User: 10, All: 100, UserFiles: 2, AllFiles: 3, Keep: time.Hour}, &now)
+	var all sync.WaitGroup
+	goOn := make(chan struct{})
+	for range 2 {
+		content := slow{make(chan struct{}), goOn}
+		all.Go(func() {
+			if _, err := s.Put(t.Context(), "ann", filestore.File{}, content); err != nil {
+				t.Error(err)
+			}
+		})
+		<-content.begun
+	}
+	if _, err := put(t, s, "ann", "", ""); fault.CodeOf(err) != fault.Limited {
+		t.Errorf("a third while two are written: %v", err)
+	}
+	if parts, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(parts) != 2 {
+		t.Errorf("on disk: %v, %v", parts, err)
+	}
+	if _, err := s.Put(t.Context(), "bob", filestore.File{}, broken{}); fault.CodeOf(err) == fault.Limited || err == nil {
+		t.Errorf("somebody else's, which breaks: %v", err)
+	}
+	if _, err := put(t, s, "bob", "", ""); err != nil {
+		t.Errorf("the place of one that broke is free again: %v", err)
+	}
+	close(goOn)
+	all.Wait()
+}
+
+func TestOpen_needsLimits(t *testing.T) {
+	t.Parallel()
+	limits := filestore.DefaultLimits()
+	limits.UserFiles = 0
+	if _, err := filestore.Open(t.TempDir(), limits, time.Now); err == nil {
+		t.Error("a limit that was forgotten is none")
 	}
 }
 

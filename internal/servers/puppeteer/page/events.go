@@ -123,6 +123,17 @@ func (p *Page) begun(e *event) {
 	p.wake()
 }
 
+// Diverted notes that what a frame has begun to load became a download, so that no
+// page will come of it.
+func (p *Page) Diverted(frame string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if frame == p.o.Frame {
+		p.diverted++
+		p.wake()
+	}
+}
+
 func (p *Page) lifecycle(e *event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

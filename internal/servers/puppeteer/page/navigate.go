@@ -106,12 +106,12 @@ func (p *Page) Back(ctx context.Context, steps int) error {
 }
 
 // mark is a moment to which settle compares.
-type mark struct{ started, generation int }
+type mark struct{ started, diverted, generation int }
 
 func (p *Page) mark() mark {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return mark{p.started, p.doc.generation}
+	return mark{p.started, p.diverted, p.doc.generation}
 }
 
 // settleTime is how long an action waits for the page that it has led to.
@@ -132,7 +132,9 @@ func (p *Page) settle(ctx context.Context, since mark) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	err := p.await(wait, func() bool { return p.doc.generation != since.generation && p.stages[p.doc.loader] == loaded })
+	err := p.await(wait, func() bool {
+		return p.doc.generation != since.generation && p.stages[p.doc.loader] == loaded || p.diverted != since.diverted
+	})
 	if err != nil && wait.Err() != nil && ctx.Err() == nil {
 		return nil
 	}

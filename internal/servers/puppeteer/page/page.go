@@ -62,6 +62,7 @@ type Page struct {
 	width    int
 	height   int
 	started  int // navigations that the main frame has begun
+	diverted int // those that became a download
 	frames   map[string]string
 	world    int64 // 0: not made yet
 	crashed  bool

@@ -55,6 +55,9 @@ func (s *Pool) downloadBegins(frame, id, url, name string) {
 	}
 	owner.mu.Lock()
 	defer owner.mu.Unlock()
+	for _, t := range owner.tabs {
+		t.Page.Diverted(frame)
+	}
 	if len(owner.downloads) >= maxDownloads {
 		owner.browser.Root.Send("Browser.cancelDownload", m{"guid": id, "browserContextId": context})
 		return

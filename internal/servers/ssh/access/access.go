@@ -48,12 +48,31 @@ type Reached struct {
 	Grant hosts.Grant
 }
 
-// Writable holds a path, whose links are followed, to the policy.
+// Writable holds a path, whose links are followed, to the policy. Where reading is
+// limited the path must fit that, too: what is written is shown beside what was there.
 func (r Reached) Writable(resolved string) error {
-	if len(r.Grant.Rules.Write) == 0 || command.MatchPath(r.Grant.Rules.Write, resolved) {
+	if len(r.Grant.Rules.Write) > 0 && !command.MatchPath(r.Grant.Rules.Write, resolved) {
+		// The host says where a path leads, so that is not repeated here.
+		return fault.New(fault.Forbidden, "The policy does not let you write where this path leads on %s. Choose another path, or ask the operator.", r.Host.Alias)
+	}
+	if rule := r.ReadRule(); rule != nil {
+		return rule(resolved)
+	}
+	return nil
+}
+
+// ReadRule is what the policy says of paths that are read; nil where it says nothing.
+func (r Reached) ReadRule() remote.Allowed {
+	patterns := r.Grant.Rules.Read
+	if len(patterns) == 0 {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "The policy does not let you write %.200q on %s. Choose another path, or ask the operator.", resolved, r.Host.Alias)
+	return func(resolved string) error {
+		if command.MatchPath(patterns, resolved) {
+			return nil
+		}
+		return fault.New(fault.Forbidden, "The policy does not let you read where this path leads on %s. Choose another path, or ask the operator.", r.Host.Alias)
+	}
 }
 
 // Right is something that a policy lets users do.

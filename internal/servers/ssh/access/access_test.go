@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,5 +47,19 @@ func TestWritable(t *testing.T) {
 	}
 	if err := at().Writable("/anywhere"); err != nil {
 		t.Errorf("without patterns: %v", err)
+	}
+	// What may not be read may not be written: the difference would show it.
+	limited := at("/srv/**")
+	limited.Grant.Rules.Read = []string{"/srv/www/**"}
+	for p, ok := range map[string]bool{"/srv/www/a": true, "/srv/a": false, "/etc/passwd": false} {
+		if err := limited.Writable(p); (err == nil) != ok || strings.Contains(fault.PublicOf(err), p) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if rule := limited.ReadRule(); rule("/srv/www/a") != nil || fault.CodeOf(rule("/srv/a")) != fault.Forbidden {
+		t.Error("the patterns for reading are not held to")
+	}
+	if at("/srv/**").ReadRule() != nil {
+		t.Error("without patterns for reading there is a rule")
 	}
 }

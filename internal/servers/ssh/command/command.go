@@ -80,6 +80,7 @@ func (c Class) String() string {
 type Simple struct {
 	Words  []Word
 	Writes []Word // targets of redirections that write
+	Reads  []Word // sources of redirections, where it stands for nothing else
 	// Unseen says that the program runs code which the words do not show, as an
 	// interpreter does. Only a rule that names the program lets it pass.
 	Unseen bool

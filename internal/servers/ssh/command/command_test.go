@@ -232,6 +232,38 @@ func TestJudge_writes(t *testing.T) {
 	}
 }
 
+// Where reading is limited only what is allowed by name runs, and its input comes from
+// where it may.
+func TestJudge_reading(t *testing.T) {
+	t.Parallel()
+	rules := command.Rules{Read: []string{"/srv/**"}, Write: []string{"/srv/**", "/drop/*"}, Allow: patterns(t, []string{"cat", "sh *", "wc -l", "read *", "exec *"})}
+	for text, ok := range map[string]bool{
+		"cat < /srv/a": true, "cat < /dev/null": true, "cat <<E\nx\nE": true, "wc -l < /srv/a > /srv/b": true, "cat 0< /srv/a": true, "sh -c 'cat < /srv/a'": true,
+		"cat < /etc/shadow": false, "< /etc/shadow cat": false, "cat 3< /etc/shadow <&3": false, "{ cat; } < /etc/shadow": false, "(cat) < /etc/shadow": false,
+		"while read -r l; do cat; done < /etc/shadow": false, "if cat; then cat; fi < /etc/shadow": false, "sh -c 'cat < /etc/shadow'": false, "exec < /etc/shadow; cat": false,
+		"< /etc/shadow": false, "cat < /srv/../etc/shadow": false, "cat < srv/a": false, "cat <> /etc/shadow": false, "cat <> /drop/a": false, "cat | wc -l < /etc/shadow": false,
+		"cat < ~/x": false, "head /srv/a": false, "cat $(cat < /etc/shadow)": false,
+	} {
+		if _, err := command.Judge(text, rules); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// Without a list nothing is known to read only what may be read.
+	rules.Allow = nil
+	for _, text := range []string{"cat /srv/a", "ls", "uptime", "python3 -c 1"} {
+		if _, err := command.Judge(text, rules); fault.CodeOf(err) != fault.Forbidden {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if err := command.JudgeArguments([]string{"cat", "/srv/a"}, rules); fault.CodeOf(err) != fault.Forbidden {
+		t.Errorf("%v", err)
+	}
+	// Nor is anything limited without patterns; what is read is not listed as a command.
+	if v, err := command.Judge("{ wc -l; } < /etc/passwd", command.Rules{}); err != nil || v.Class != command.Reads || len(v.Commands) != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 func TestJudgeArguments(t *testing.T) {
 	t.Parallel()
 	for _, argv := range [][]string{{"df", "-h"}, {"cat", "/tmp/$(id)"}, {"ls", ";", "rm"}, {"docker", "ps", "-a"}, {"journalctl", "-u", "ssh"}} {

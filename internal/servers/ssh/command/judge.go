@@ -108,6 +108,7 @@ type Rules struct {
 	Allow []Pattern // empty: everything that can be judged
 	Deny  []Pattern // counts more than Allow
 	Write []string  // path patterns that redirections may write to; empty: any, or none where Allow is set
+	Read  []string  // path patterns that may be read; with any, only what Allow names runs
 }
 
 // Verdict is what is known of an allowed command.
@@ -128,7 +129,9 @@ func Judge(text string, rules Rules) (Verdict, error) {
 			return v, err
 		}
 		v.Class = max(v.Class, s.class())
-		v.Commands = append(v.Commands, s.String())
+		if len(s.Reads) == 0 {
+			v.Commands = append(v.Commands, s.String())
+		}
 	}
 	return v, nil
 }
@@ -150,11 +153,18 @@ func (r Rules) check(s Simple) error {
 	switch {
 	case len(r.Allow) > 0 && !named && s.Words[0].Text != ":":
 		return fault.New(fault.Forbidden, "The command %q is not among those allowed here. The operator can add it to the policy of the ssh server.", s)
+	case len(r.Read) > 0 && !named && s.Words[0].Text != ":":
+		return fault.New(fault.Forbidden, "The policy limits which files may be read here, and the command %q could read others. Use read_file and tail_log, or ask the operator to allow the command.", s)
 	case s.Unseen && !named:
 		return fault.New(fault.Forbidden, "The program %s runs code that its arguments do not show, so it cannot be judged. "+
 			"Use plain programs, or ask the operator to allow it by name in the policy of the ssh server.", s.Program())
 	case len(r.Allow) > 0 && s.altered:
 		return fault.New(fault.Forbidden, "The command %q runs with variables, or in a session of its own, which the list of allowed commands does not tell. Leave that out.", s)
+	}
+	for _, w := range s.Reads {
+		if len(r.Read) > 0 && w != fixed("/dev/null") && (!w.Fixed || !MatchPath(r.Read, w.Text)) {
+			return fault.New(fault.Forbidden, "The command reads from %q, which the policy of the ssh server does not allow. Choose another path, or ask the operator.", w.Text)
+		}
 	}
 	for _, w := range s.Writes {
 		if err := r.writes(w); err != nil {

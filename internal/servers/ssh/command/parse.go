@@ -115,9 +115,12 @@ func plainNumbers(x syntax.Node) bool {
 
 // statement judges one statement's own part; the walk comes to what is in it.
 func (r *reader) statement(s *syntax.Stmt) error {
-	writes, err := redirections(s.Redirs)
+	writes, reads, err := redirections(s.Redirs)
 	if err != nil {
 		return err
+	}
+	if len(reads) > 0 {
+		r.found = append(r.found, Simple{Words: []Word{fixed(":")}, Reads: reads})
 	}
 	switch c := s.Cmd.(type) {
 	case *syntax.CallExpr:
@@ -141,32 +144,38 @@ func nothing(writes []Word, altered bool) Simple {
 	return Simple{Words: []Word{fixed(":")}, Writes: writes, altered: altered}
 }
 
-// redirections lists the targets that are written to.
-func redirections(all []*syntax.Redirect) (writes []Word, err error) {
+// redirections lists the files that are written to, and those that are read.
+func redirections(all []*syntax.Redirect) (writes, reads []Word, err error) {
 	for _, d := range all {
 		if d.N != nil && strings.Trim(d.N.Value, "0123456789") != "" {
-			return nil, refuse("a redirection sets a variable")
+			return nil, nil, refuse("a redirection sets a variable")
 		}
 		switch d.Op {
-		case syntax.RdrIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
-			if w := wordOf(d.Word); d.Op == syntax.RdrIn && (!w.Fixed || strings.HasPrefix(w.Text, "/dev/tcp/") || strings.HasPrefix(w.Text, "/dev/udp/")) {
-				return nil, refuse("what it reads from is computed")
+		case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+		case syntax.RdrIn:
+			w := wordOf(d.Word)
+			if !w.Fixed || strings.HasPrefix(w.Text, "/dev/tcp/") || strings.HasPrefix(w.Text, "/dev/udp/") {
+				return nil, nil, refuse("what it reads from is computed")
 			}
+			reads = append(reads, w)
 		case syntax.DplIn, syntax.DplOut:
 			if w := wordOf(d.Word); !w.Fixed || strings.Trim(w.Text, "0123456789-") != "" {
-				return nil, refuse("where it redirects to is computed")
+				return nil, nil, refuse("where it redirects to is computed")
 			}
 		default:
 			w := wordOf(d.Word)
 			if strings.HasPrefix(w.Text, "/dev/tcp/") || strings.HasPrefix(w.Text, "/dev/udp/") {
-				return nil, refuse("it opens a network connection by redirection")
+				return nil, nil, refuse("it opens a network connection by redirection")
 			}
 			if w != fixed("/dev/null") {
 				writes = append(writes, w)
 			}
+			if d.Op == syntax.RdrInOut {
+				reads = append(reads, w)
+			}
 		}
 	}
-	return writes, nil
+	return writes, reads, nil
 }
 
 // Harmless tells a variable that changes only how a program shows things.

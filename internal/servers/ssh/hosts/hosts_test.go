@@ -187,6 +187,11 @@ func TestRead_refuses(t *testing.T) {
 		"policy fingerprint":  {"", "hosts: {a: {fingerprints: [MD5:aa]}}\n"},
 		"policy host":         {"", "hosts: {\"-oProxyCommand=x\": {}}\n"},
 		"policy path":         {"", "rules: [{write: [srv]}]\n"},
+		"policy read path":    {"", "rules: [{read: [\"~/x\"]}]\n"},
+		"policy read glob":    {"", "rules: [{read: [\"/srv/[\"]}]\n"},
+		"policy reads none":   {"", "rules: [{read: []}]\n"},
+		"policy allows none":  {"", "rules: [{allow: []}]\n"},
+		"policy writes none":  {"", "rules: [{write: []}]\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,7 +210,7 @@ func TestRead_refuses(t *testing.T) {
 }
 
 // T20: a host is a name in the files, and nothing that somebody sends is an address.
-func TestFind_hostileNames(t *testing.T) {
+func TestFind_T20_hostileNames(t *testing.T) {
 	t.Parallel()
 	b := read(t, "Host web1\nHost *\n User a\n", "")
 	for _, name := range []string{"", "-oProxyCommand=touch /tmp/x", "web1\n", "web1 ", "root@web1", "web1:22", "other", "*", "web?", "$(id)", "; rm", "web1\x00", "127.0.0.1", "ssh://web1"} {

@@ -39,6 +39,7 @@ type rule struct {
 	Allow   []string `yaml:"allow"`
 	Deny    []string `yaml:"deny"`
 	Write   []string `yaml:"write"`
+	Read    []string `yaml:"read"`
 	Confirm string   `yaml:"confirm"` // changes (default), all, never
 
 	rules command.Rules
@@ -108,6 +109,11 @@ func (r *rule) prepare() error {
 	default:
 		return fmt.Errorf("confirm is %q; choose changes, all or never", r.Confirm)
 	}
+	for name, list := range map[string][]string{"allow": r.Allow, "write": r.Write, "read": r.Read} {
+		if list != nil && len(list) == 0 {
+			return fmt.Errorf("%s is an empty list, which would limit nothing; leave it out, or take the right out of may", name)
+		}
+	}
 	for _, list := range []struct {
 		from []string
 		to   *[]command.Pattern
@@ -120,17 +126,17 @@ func (r *rule) prepare() error {
 			*list.to = append(*list.to, pattern)
 		}
 	}
-	for _, pattern := range slices.Concat(r.Write, r.Users, r.Hosts) {
+	for _, pattern := range slices.Concat(r.Write, r.Read, r.Users, r.Hosts) {
 		if _, err := path.Match(strings.TrimSuffix(pattern, "/**"), ""); err != nil {
 			return fmt.Errorf("the pattern %q is not one", pattern)
 		}
 	}
-	for _, pattern := range r.Write {
+	for _, pattern := range slices.Concat(r.Write, r.Read) {
 		if !strings.HasPrefix(pattern, "/") {
-			return fmt.Errorf("write has %q; a path starts with /", pattern)
+			return fmt.Errorf("write or read has %q; a path starts with /", pattern)
 		}
 	}
-	r.rules.Write = r.Write
+	r.rules.Write, r.rules.Read = r.Write, r.Read
 	return nil
 }
 

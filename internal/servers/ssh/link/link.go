@@ -42,13 +42,14 @@ type Pool struct {
 	log *slog.Logger
 	now func() time.Time
 
-	mu     sync.Mutex // guards slots and closed
+	mu     sync.Mutex // guards slots, the users of each, and closed
 	slots  map[key]*slot
 	closed bool
 	alive  sync.WaitGroup // the connections' watchers
 }
 
-// key is what a connection is for. Other secrets or another way are another one.
+// key is what a connection is for. Other secrets, that for sudo included, or another
+// way are another one.
 type key struct {
 	user, alias string
 	rest        [sha256.Size]byte
@@ -56,8 +57,9 @@ type key struct {
 
 // slot is the place of one connection.
 type slot struct {
-	turn chan struct{} // who holds it may look at conn and dial
-	conn *Conn
+	turn  chan struct{} // who holds it may look at conn and dial
+	conn  *Conn
+	users int // callers that have it; while there are any it is not swept
 }
 
 // NewPool makes an empty pool.
@@ -79,7 +81,7 @@ func (t Target) key() key {
 	sum := sha256.New()
 	for i, h := range t.Way {
 		l := t.Logins[i]
-		fmt.Fprintf(sum, "%q %q %q %q %q %q %q\n", h.User, h.Addr(), h.KeyName, h.Pins, l.Key.Reveal(), l.Passphrase.Reveal(), l.Password.Reveal())
+		fmt.Fprintf(sum, "%q %q %q %q %q %q %q %q\n", h.User, h.Addr(), h.KeyName, h.Pins, l.Key.Reveal(), l.Passphrase.Reveal(), l.Password.Reveal(), l.Sudo.Reveal())
 		fmt.Fprintf(sum, "%q %q %q\n", h.KnownHosts, h.Identities, h.Certificates)
 	}
 	k := key{user: t.User, alias: t.Host().Alias}
@@ -93,6 +95,7 @@ func (p *Pool) Connect(ctx context.Context, t Target) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer p.leave(s)
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -117,6 +120,7 @@ func (p *Pool) Connect(ctx context.Context, t Target) (*Conn, error) {
 
 var errClosed = fault.New(fault.Unavailable, "The ssh server is shutting down. Try again in a moment.")
 
+// slot is the place for a key. Who gets it calls leave.
 func (p *Pool) slot(k key) (*slot, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,20 +129,23 @@ func (p *Pool) slot(k key) (*slot, error) {
 	}
 	s, ok := p.slots[k]
 	if !ok {
-		for old, other := range p.slots { // what nobody holds and is over
-			select {
-			case other.turn <- struct{}{}:
-				if other.conn == nil || other.conn.Over() {
-					delete(p.slots, old)
-				}
-				<-other.turn
-			default:
+		for old, other := range p.slots {
+			// conn changes only in the hands of a user.
+			if other.users == 0 && (other.conn == nil || other.conn.Over()) {
+				delete(p.slots, old)
 			}
 		}
 		s = &slot{turn: make(chan struct{}, 1)}
 		p.slots[k] = s
 	}
+	s.users++
 	return s, nil
+}
+
+func (p *Pool) leave(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.users--
 }
 
 // watch starts what keeps a connection alive; Close awaits it.

@@ -91,7 +91,7 @@ func TestConnect_logins(t *testing.T) {
 }
 
 // T20: a host that shows another key is told nothing, not even who wants in.
-func TestConnect_wrongHostKey(t *testing.T) {
+func TestConnect_T20_wrongHostKey(t *testing.T) {
 	t.Parallel()
 	right, other := sshdtest.Start(t, sshdtest.Options{}), sshdtest.Start(t, sshdtest.Options{})
 	changed := right.Describe(t, "web1")

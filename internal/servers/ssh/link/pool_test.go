@@ -79,6 +79,11 @@ func TestPool(t *testing.T) {
 	if get(targetOf(h, link.Login{Password: secret.New(sshdtest.Password)})) == conns[0] {
 		t.Error("a connection is shared with who has another secret")
 	}
+	// A password for sudo that was corrected is used from the next call on.
+	corrected := get(targetOf(h, link.Login{Key: s.Key, Sudo: secret.New("made-up-sudo-password")}))
+	if corrected == conns[0] || corrected.Login.Sudo.Reveal() != "made-up-sudo-password" {
+		t.Error("a connection is shared with who has another password for sudo")
+	}
 	// One that nobody uses for long ends, and the next call gets another.
 	clock.Add(3600)
 	awaitEnd(t, conns[0])
@@ -97,6 +102,44 @@ func TestPool(t *testing.T) {
 	}
 	if _, err := pool.Connect(t.Context(), target); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// between is a context that does something when it is first waited for: in Connect,
+// after the caller has its slot and before it has its turn.
+type between struct {
+	context.Context
+	do func()
+}
+
+func (b *between) Done() <-chan struct{} {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Context.Done()
+}
+
+// A slot that somebody has and did not use yet is not swept: the connection made there
+// would be known to nobody, and closing the pool would wait for it.
+func TestPool_slotInUse(t *testing.T) {
+	t.Parallel()
+	s := sshdtest.Start(t, sshdtest.Options{})
+	pool := newPool(t)
+	target := targetOf(s.Describe(t, "web1"), link.Login{Key: s.Key})
+	other := target
+	other.User = "ben"
+	first, err := pool.Connect(&between{t.Context(), func() {
+		if _, err := pool.Connect(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+	}}, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close() // lets the pool end where this fails
+	if again, err := pool.Connect(t.Context(), target); err != nil || again != first {
+		t.Errorf("the connection is lost to the pool: %v", err)
 	}
 }
 

@@ -115,17 +115,59 @@ func entryOf(p string, info fs.FileInfo) Entry {
 	return e
 }
 
-// List gives what is in a folder, down to depth folders below it, where its name
-// fits glob, sorted by path. At most limit entries; more tells that there are others.
-func (c Conn) List(ctx context.Context, p string, depth int, glob string, limit int) (found []Entry, more bool, err error) {
+// Allowed says whether a path, whose links are followed, may be used; nil allows all.
+type Allowed func(resolved string) error
+
+func (a Allowed) allows(resolved string) bool { return a == nil || a(resolved) == nil }
+
+// resolve follows the links of a path and holds it to a rule. Where there is none the
+// path stays as it is.
+func (c Conn) resolve(client *sftp.Client, p string, rule Allowed) (string, error) {
+	if rule == nil {
+		return p, nil
+	}
+	real, err := client.RealPath(p)
+	if err != nil {
+		return "", c.fileError(err, p)
+	}
+	return real, rule(real)
+}
+
+// Resolve is where a path leads, for programs that are told to read it.
+func (c Conn) Resolve(ctx context.Context, p string, rule Allowed) (real string, err error) {
 	err = c.files(ctx, func(client *sftp.Client) error {
-		root, err := client.RealPath(p)
+		real, err = c.resolve(client, p, rule)
+		return err
+	})
+	return real, err
+}
+
+// Listing is what to list of a folder.
+type Listing struct {
+	Path    string
+	Depth   int     // folders below it
+	Glob    string  // of names; "" is all
+	Limit   int     // entries at most
+	Allowed Allowed // of each entry; others are not shown
+}
+
+// List gives what is in a folder, sorted by path; more tells that there are others.
+func (c Conn) List(ctx context.Context, want Listing) (found []Entry, more bool, err error) {
+	err = c.files(ctx, func(client *sftp.Client) error {
+		root, err := client.RealPath(want.Path)
 		if err != nil {
-			return c.fileError(err, p)
+			return c.fileError(err, want.Path)
 		}
-		l := lister{client, glob, limit, 20 * limit, nil, false}
-		if err := l.folder(ctx, root, depth); err != nil {
-			return c.fileError(err, p)
+		l := lister{Listing: want, client: client, looks: 20 * want.Limit}
+		err = l.folder(ctx, root, want.Depth)
+		if len(l.found) == 0 && want.Allowed != nil {
+			// Where nothing may be seen, it is not even told whether there is a folder.
+			if refused := want.Allowed(root); refused != nil {
+				return refused
+			}
+		}
+		if err != nil {
+			return c.fileError(err, want.Path)
 		}
 		found, more = l.found, l.more
 		return nil
@@ -134,9 +176,8 @@ func (c Conn) List(ctx context.Context, p string, depth int, glob string, limit 
 }
 
 type lister struct {
+	Listing
 	client *sftp.Client
-	glob   string
-	limit  int
 	looks  int // how many entries are looked at, at most
 	found  []Entry
 	more   bool
@@ -154,12 +195,12 @@ func (l *lister) folder(ctx context.Context, dir string, depth int) error {
 			return nil
 		}
 		full := path.Join(dir, path.Base(info.Name())) // a hostile host may send any name
-		fits, err := path.Match(l.glob, info.Name())
+		fits, err := path.Match(l.Glob, info.Name())
 		if err != nil {
-			return fault.Wrap(err, fault.Invalid, "The glob %q is not one. Use *, ? and [ab].", l.glob)
+			return fault.Wrap(err, fault.Invalid, "The glob %q is not one. Use *, ? and [ab].", l.Glob)
 		}
-		if l.glob == "" || fits {
-			if len(l.found) >= l.limit {
+		if (l.Glob == "" || fits) && l.Allowed.allows(full) {
+			if len(l.found) >= l.Limit {
 				l.more = true
 				return nil
 			}
@@ -175,8 +216,17 @@ func (l *lister) folder(ctx context.Context, dir string, depth int) error {
 }
 
 // Stat tells about one path, without following a link at its end.
-func (c Conn) Stat(ctx context.Context, p string) (e Entry, err error) {
+func (c Conn) Stat(ctx context.Context, p string, rule Allowed) (e Entry, err error) {
 	err = c.files(ctx, func(client *sftp.Client) error {
+		if rule != nil {
+			dir, err := client.RealPath(path.Dir(p))
+			if err != nil {
+				return c.fileError(err, p)
+			}
+			if err := rule(path.Join(dir, path.Base(p))); err != nil {
+				return err
+			}
+		}
 		info, err := client.Lstat(p)
 		if err != nil {
 			return c.fileError(err, p)
@@ -199,10 +249,23 @@ type Part struct {
 	Offset int64
 }
 
-// Read reads at most size bytes from offset; a negative one counts from the end.
-func (c Conn) Read(ctx context.Context, p string, offset int64, size int) (part Part, err error) {
+// Reading is what to read of a file.
+type Reading struct {
+	Path    string
+	Offset  int64 // a negative one counts from the end
+	Size    int   // bytes at most
+	Allowed Allowed
+}
+
+// Read reads a piece of a file.
+func (c Conn) Read(ctx context.Context, want Reading) (part Part, err error) {
+	p, offset := want.Path, want.Offset
 	err = c.files(ctx, func(client *sftp.Client) error {
-		f, err := client.Open(p)
+		real, err := c.resolve(client, p, want.Allowed)
+		if err != nil {
+			return err
+		}
+		f, err := client.Open(real)
 		if err != nil {
 			return c.fileError(err, p)
 		}
@@ -221,7 +284,7 @@ func (c Conn) Read(ctx context.Context, p string, offset int64, size int) (part 
 		if _, err := f.Seek(part.Offset, io.SeekStart); err != nil {
 			return c.fileError(err, p)
 		}
-		if part.Data, err = io.ReadAll(io.LimitReader(f, int64(size))); err != nil {
+		if part.Data, err = io.ReadAll(io.LimitReader(f, int64(want.Size))); err != nil {
 			return c.fileError(err, p)
 		}
 		return nil

@@ -61,7 +61,7 @@ func TestFiles(t *testing.T) {
 			put(n, n)
 		}
 		names := func(depth int, glob string, limit int) (all []string, more bool) {
-			found, more, err := c.List(t.Context(), in("l"), depth, glob, limit)
+			found, more, err := c.List(t.Context(), remote.Listing{Path: in("l"), Depth: depth, Glob: glob, Limit: limit})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,11 +81,11 @@ func TestFiles(t *testing.T) {
 		if got, more := names(3, "", 2); len(got) != 2 || !more {
 			t.Error(got, more)
 		}
-		_, _, err := c.List(t.Context(), "/none", 1, "", 1)
+		_, _, err := c.List(t.Context(), remote.Listing{Path: "/none", Depth: 1, Limit: 1})
 		code(err, fault.NotFound)
-		_, _, err = c.List(t.Context(), "/root", 1, "", 1)
+		_, _, err = c.List(t.Context(), remote.Listing{Path: "/root", Depth: 1, Limit: 1})
 		code(err, fault.Forbidden)
-		_, _, err = c.List(t.Context(), in("l"), 1, "[", 1)
+		_, _, err = c.List(t.Context(), remote.Listing{Path: in("l"), Depth: 1, Glob: "[", Limit: 1})
 		code(err, fault.Invalid)
 	})
 	t.Run("read", func(t *testing.T) {
@@ -95,15 +95,48 @@ func TestFiles(t *testing.T) {
 			size   int
 			want   string
 		}{{0, 4, "0123"}, {8, 4, "89"}, {-3, 2, "78"}, {20, 4, ""}} {
-			if got, err := c.Read(t.Context(), f, r.offset, r.size); err != nil || string(got.Data) != r.want || got.Entry.Size != 10 {
+			if got, err := c.Read(t.Context(), remote.Reading{Path: f, Offset: r.offset, Size: r.size}); err != nil || string(got.Data) != r.want || got.Entry.Size != 10 {
 				t.Errorf("%+v: %q, %v", r, got.Data, err)
 			}
 		}
-		_, err := c.Read(t.Context(), s.Home, 0, 1)
+		_, err := c.Read(t.Context(), remote.Reading{Path: s.Home, Size: 1})
 		code(err, fault.Invalid)
-		_, err = c.Read(t.Context(), "/etc/shadow", 0, 1)
+		_, err = c.Read(t.Context(), remote.Reading{Path: "/etc/shadow", Size: 1})
 		code(err, fault.Forbidden)
-		if got, err := c.Read(t.Context(), "r", 0, 1); err != nil || string(got.Data) != "0" {
+		only := func(fits string) remote.Allowed {
+			return func(resolved string) error {
+				if resolved == in(fits) {
+					return nil
+				}
+				return fault.New(fault.Forbidden, "Only one may be read.")
+			}
+		}
+		run(t, c, remote.Command{Text: `ln -s r link; ln -s "$PWD" home`})
+		for _, p := range []string{"r", f, "link", in("home/r")} { // what counts is where a path leads
+			if got, err := c.Read(t.Context(), remote.Reading{Path: p, Size: 1, Allowed: only("r")}); err != nil || string(got.Data) != "0" {
+				t.Errorf("%s: %+v, %v", p, got, err)
+			}
+			if real, err := c.Resolve(t.Context(), p, only("r")); err != nil || real != f {
+				t.Errorf("%s leads to %s, %v", p, real, err)
+			}
+			_, err := c.Read(t.Context(), remote.Reading{Path: p, Size: 1, Allowed: only("link")})
+			code(err, fault.Forbidden)
+			_, err = c.Resolve(t.Context(), p, only("link"))
+			code(err, fault.Forbidden)
+		}
+		if e, err := c.Stat(t.Context(), in("home/link"), only("link")); err != nil || e.Target != "r" {
+			t.Errorf("%+v, %v", e, err)
+		}
+		_, err = c.Stat(t.Context(), in("home/link"), only("r"))
+		code(err, fault.Forbidden)
+		if found, _, err := c.List(t.Context(), remote.Listing{Path: ".", Depth: 1, Limit: 9, Allowed: only("link")}); err != nil || len(found) != 1 || found[0].Path != in("link") {
+			t.Errorf("%+v, %v", found, err)
+		}
+		for _, p := range []string{in("l"), in("none")} {
+			_, _, err = c.List(t.Context(), remote.Listing{Path: p, Depth: 1, Limit: 9, Allowed: only("link")})
+			code(err, fault.Forbidden)
+		}
+		if got, err := c.Read(t.Context(), remote.Reading{Path: "r", Size: 1}); err != nil || string(got.Data) != "0" {
 			t.Errorf("below the home folder: %+v, %v", got, err)
 		}
 	})
@@ -130,7 +163,7 @@ func TestFiles(t *testing.T) {
 		_, err = c.Edit(t.Context(), remote.Edit{Path: "/etc/passwd", Allowed: everywhere, Change: replaced("x")})
 		code(err, fault.Forbidden)
 		_, err = c.Edit(t.Context(), remote.Edit{Path: in("new"), Allowed: everywhere, Change: replaced("x"), DryRun: true})
-		if _, statErr := c.Stat(t.Context(), in("new")); err != nil || fault.CodeOf(statErr) != fault.NotFound {
+		if _, statErr := c.Stat(t.Context(), in("new"), nil); err != nil || fault.CodeOf(statErr) != fault.NotFound {
 			t.Errorf("a dry run: %v, %v", err, statErr)
 		}
 	})
@@ -186,7 +219,7 @@ func TestFiles(t *testing.T) {
 	t.Run("over", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := c.Read(ctx, in("r"), 0, 1); !errors.Is(err, context.Canceled) {
+		if _, err := c.Read(ctx, remote.Reading{Path: in("r"), Size: 1}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -248,7 +281,7 @@ func TestTransfer_cancel(t *testing.T) {
 	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := to.Stat(t.Context(), tr.ToPath); fault.CodeOf(err) != fault.NotFound {
+	if _, err := to.Stat(t.Context(), tr.ToPath, nil); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("half a file is there: %v", err)
 	}
 }
@@ -289,7 +322,7 @@ func TestJob(t *testing.T) {
 	if got := state(ends, remote.JobExited); got.ExitCode != 7 || got.Out != 5 || got.Err != 5 {
 		t.Errorf("%+v", got)
 	}
-	if out, err := c.Read(t.Context(), ends.Dir+"/out", 0, 100); err != nil || string(out.Data) != "/usr\n" {
+	if out, err := c.Read(t.Context(), remote.Reading{Path: ends.Dir + "/out", Size: 100}); err != nil || string(out.Data) != "/usr\n" {
 		t.Errorf("%q, %v", out.Data, err)
 	}
 	// It goes on without the connection, and is found through another one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,10 +90,10 @@ func (c Conn) Job(ctx context.Context, j JobPlace) (JobState, error) {
 		return state, err
 	}
 	lines := strings.Split(strings.TrimSpace(res.Stdout.Text), "\n")
-	if len(lines) != 3 {
+	word, code, _ := strings.Cut(lines[0], " ")
+	if len(lines) != 3 || !slices.Contains([]string{JobRunning, JobExited, JobLost}, word) { // a host may send any word
 		return state, fault.Wrap(fmt.Errorf("answer %.300q %.300q", res.Stdout.Text, res.Stderr.Text), fault.Upstream, "%s did not tell how the job stands. Try again in a moment.", c.Host.Alias)
 	}
-	word, code, _ := strings.Cut(lines[0], " ")
 	state.State = word
 	if word == JobExited {
 		if state.ExitCode, err = strconv.Atoi(code); err != nil {

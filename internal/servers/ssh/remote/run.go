@@ -56,12 +56,21 @@ type Command struct {
 // Result is what became of a command.
 type Result struct {
 	ExitCode int    // -1 where a signal or the end of time stopped it
-	Signal   string // without SIG
+	Signal   string // one of signals, or UnknownSignal
 	TimedOut bool
 	Left     bool // its time was over, and something of it may run on
 	Stdout   output.Printed
 	Stderr   output.Printed
 	Took     time.Duration
+}
+
+// UnknownSignal stands for a signal by which a host says that a command ended, in a
+// word of its own: it could be any text.
+const UnknownSignal = "unknown"
+
+// signals are the names of RFC 4254 6.10.
+func signals() []string {
+	return []string{"ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM", "USR1", "USR2"}
 }
 
 // envRule is what a variable may be called.
@@ -282,7 +291,9 @@ func (c Conn) finish(r *running, res Result, ended error) (Result, error) {
 	case ended == nil:
 		res.ExitCode = 0
 	case isExit && exit.Signal() != "":
-		res.Signal = exit.Signal()
+		if res.Signal = exit.Signal(); !slices.Contains(signals(), res.Signal) {
+			res.Signal = UnknownSignal
+		}
 	default:
 		res.ExitCode = exit.ExitStatus()
 	}

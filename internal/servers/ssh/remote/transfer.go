@@ -21,7 +21,8 @@ type Transfer struct {
 	From, To  Conn
 	FromPath  string
 	ToPath    string
-	Allowed   func(resolved string) error // of the target
+	Readable  Allowed // of the source
+	Allowed   Allowed // of the target
 	Overwrite bool
 	Progress  func(done, total int64) // must not block
 }
@@ -37,7 +38,11 @@ type Transferred struct {
 // of it is there and as long as the source.
 func (t Transfer) Run(ctx context.Context) (out Transferred, err error) {
 	err = t.From.files(ctx, func(source *sftp.Client) error {
-		f, err := source.Open(t.FromPath)
+		real, err := t.From.resolve(source, t.FromPath, t.Readable)
+		if err != nil {
+			return err
+		}
+		f, err := source.Open(real)
 		if err != nil {
 			return t.From.fileError(err, t.FromPath)
 		}

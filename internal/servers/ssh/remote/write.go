@@ -28,7 +28,7 @@ type Edit struct {
 	// Change makes the new content of the old one; there is false where no file is.
 	Change func(old []byte, there bool) ([]byte, error)
 	// Allowed says whether the file that the path leads to may be written.
-	Allowed func(resolved string) error
+	Allowed Allowed
 
 	ExpectedSHA  string    // refuse if the content is another; "" does not ask
 	ExpectedTime time.Time // refuse if it was changed since; zero does not ask

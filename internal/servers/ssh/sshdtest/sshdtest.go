@@ -5,6 +5,7 @@
 // machine's in a mount namespace, so that the machine stays as it is. It listens on
 // loopback and is gone when the test ends. It needs root, openssh-server, sudo and
 // util-linux; where one is missing the test skips, and fails when CI=true.
+// Puppet is a made-up host for what no real one says.
 package sshdtest
 
 import (

@@ -6,6 +6,7 @@
 package survey
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -22,8 +23,8 @@ const Script = `echo "== system"; (. /etc/os-release 2>/dev/null; echo "${PRETTY
 // Report is how a host is. What it did not tell is zero.
 type Report struct {
 	System    string
-	Uptime    int64 // seconds
-	Load      string
+	Uptime    int64  // seconds
+	Load      string // three numbers
 	CPUs      int64
 	Memory    int64 // MB, as the next two
 	Available int64
@@ -41,6 +42,9 @@ type Disk struct {
 	Mount            string
 	Size, Free, Used int64
 }
+
+// loadRule is what the load looks like, proc(5) loadavg.
+var loadRule = regexp.MustCompile(`^\d{1,6}\.\d\d \d{1,6}\.\d\d \d{1,6}\.\d\d$`)
 
 // most bounds each list.
 const most = 30
@@ -78,7 +82,9 @@ func (r *Report) take(section, line string) {
 	case "uptime":
 		r.Uptime = number(line)
 	case "load":
-		r.Load = line
+		if loadRule.MatchString(line) {
+			r.Load = line
+		}
 	case "cpus":
 		r.CPUs = number(line)
 	case "memory":

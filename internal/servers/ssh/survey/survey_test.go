@@ -46,6 +46,16 @@ yes
 	}
 }
 
+// What is shown as numbers is numbers, whatever a host sends.
+func TestRead_load(t *testing.T) {
+	t.Parallel()
+	for _, load := range []string{"ignore all", "0.10 0.20 0.30 run it", "0.1 0.2", "0.10 0.20 x.30"} {
+		if r := survey.Read("== load\n" + load + "\n"); r.Load != "" {
+			t.Errorf("%q is taken for %q", load, r.Load)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add("== memory\nMemTotal: x\n== disks\na b c d e f\n== top\n\n== ")
 	f.Fuzz(func(t *testing.T, output string) {

@@ -1,0 +1,72 @@
+package desk
+
+import (
+	"context"
+	"net/url"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/erpnext/api"
+	"drawbridge/internal/servers/erpnext/show"
+	"drawbridge/internal/servers/kit"
+)
+
+type callIn struct {
+	Method string  `json:"method" jsonschema:"Dotted name." min:"1" max:"200"`
+	Args   api.Doc `json:"args,omitempty" jsonschema:"By name."`
+	HTTP   string  `json:"http,omitempty" jsonschema:"GET reads only; POST without it." enum:"GET,POST"`
+}
+
+type callOut struct {
+	Result kit.Untrusted `json:"result"`
+}
+
+// allowed refuses a function that the operator does not name.
+func (t Tools) allowed(method string) error {
+	if len(t.Methods.Allow) == 0 {
+		return fault.New(fault.Forbidden, "No function may be called. The operator can allow some by name in ERPNEXT_METHODS.")
+	}
+	return t.Methods.Check("function", method)
+}
+
+func (t Tools) previewCall(_ context.Context, _ *kit.Call, in callIn) (kit.Preview, error) {
+	return kit.Preview{Target: in.Method, Effect: "Calls this function of ERPNext, with whatever it does."}, t.allowed(in.Method)
+}
+
+func (t Tools) callMethod(ctx context.Context, c *kit.Call, in callIn) (out callOut, err error) {
+	if err := t.allowed(in.Method); err != nil {
+		return out, err
+	}
+	s, err := t.Session(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	var result any
+	if in.HTTP == "GET" {
+		q := url.Values{}
+		for k, v := range in.Args {
+			text, ok := v.(string)
+			if !ok {
+				text = show.JSON(v)
+			}
+			q.Set(k, text)
+		}
+		result, err = api.Read[any](ctx, s, in.Method, q, "the function")
+	} else {
+		args := in.Args
+		if args == nil {
+			args = api.Doc{}
+		}
+		result, err = api.Do[any](ctx, s, in.Method, args, "the function", "Look at what the function was to change.")
+	}
+	if err != nil {
+		return out, err
+	}
+	if result == nil {
+		return callOut{"nothing"}, nil
+	}
+	text := kit.Compact(show.Value(result, show.ValueRoom))
+	if len(text) > show.TextRoom {
+		return out, fault.New(fault.Limited, "The function was called, and its answer of %d bytes is too long to be shown. Call it with arguments that give less.", len(text))
+	}
+	return callOut{kit.Untrusted(text)}, nil
+}

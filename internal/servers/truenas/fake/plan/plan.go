@@ -1,0 +1,94 @@
+// Package plan is what may go wrong between a client and the fake. Only the fake uses it.
+package plan
+
+import (
+	"path"
+	"time"
+)
+
+// Fault is what goes wrong with some calls (ref 2.3, 5). One that says nothing but Delay
+// is a slow answer to what was carried out at once.
+type Fault struct {
+	Method string // of JSON-RPC, may have a * in it; "" for any
+	Path   string // of HTTP requests instead, the opening of a WebSocket included
+	Skip   int    // so many matching ones pass first
+	Times  int    // how often it happens; 0 for ever
+
+	Late  bool          // the call is carried out first: only its answer suffers
+	Delay time.Duration // before the answer, or what there is instead of it
+
+	Drop    bool     // the connection is cut, without a close frame
+	Close   int      // the connection is closed, with this code
+	Restart *Restart // the system restarts
+	Errno   int      // a CallError is answered, with this number
+	Reason  string   // and these words
+	Raw     string   // answered instead, as it is
+	Pad     int      // the answer is blown up to so many bytes
+	Garbled bool     // the answer is cut in the middle
+
+	JobFails string // the job that is started ends in an error with these words
+
+	Status int // of HTTP
+	Body   string
+}
+
+// Restart is an end of all connections, with code 1001, and a new beginning.
+type Restart struct {
+	Down time.Duration // HTTP answers 502 so long
+	Stay bool          // or until Up is called
+	Lose bool          // jobs are forgotten, and what they did is undone
+	Done bool          // with Lose: what they did is done
+}
+
+// spoils is whether a call that is not late does not happen at all.
+func (f *Fault) spoils() bool {
+	return f.Drop || f.Close != 0 || f.Restart != nil || f.Errno != 0 || f.Raw != ""
+}
+
+// Plan holds faults. Its owner locks it.
+type Plan struct{ faults []*Fault }
+
+// Add appends a fault.
+func (p *Plan) Add(f Fault) {
+	if f.Times == 0 {
+		f.Times = -1
+	}
+	p.faults = append(p.faults, &f)
+}
+
+// Call is the first fault that is due for a call, or nil.
+func (p *Plan) Call(method string) *Fault {
+	return p.due(func(f *Fault) bool { return f.Path == "" && fits(f.Method, method) })
+}
+
+// Request is the first one for an HTTP request, or nil.
+func (p *Plan) Request(path string) *Fault {
+	return p.due(func(f *Fault) bool { return f.Path != "" && fits(f.Path, path) })
+}
+
+func fits(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return pattern == "" || ok && err == nil || pattern == name
+}
+
+func (p *Plan) due(is func(*Fault) bool) *Fault {
+	for _, f := range p.faults {
+		if f.Times == 0 || !is(f) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if f.Times > 0 {
+			f.Times--
+		}
+		found := *f
+		found.Late = f.Late || !f.spoils()
+		return &found
+	}
+	return nil
+}
+
+// Clear takes all faults away.
+func (p *Plan) Clear() { p.faults = nil }

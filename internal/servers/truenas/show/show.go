@@ -1,0 +1,151 @@
+// Package show makes what TrueNAS says fit to be shown to a model: sizes and times in
+// few characters, HTML as text, lines clipped and free of what tricks a reader.
+//
+// The tools of the truenas server use it. It knows nothing of the API.
+package show
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit"
+)
+
+// Room in an answer, in bytes.
+const (
+	TextRoom = 14 << 10 // of raw text in one answer
+	NoteRoom = 400      // of an alert or an error
+)
+
+// Bytes is a size as people read it: 1.5 TiB.
+func Bytes(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n), -1
+	for f >= unit && i < len(units)-1 {
+		f, i = f/unit, i+1
+	}
+	text := fmt.Sprintf("%.1f", f)
+	if f >= 100 {
+		text = fmt.Sprintf("%.0f", f)
+	}
+	return strings.TrimSuffix(text, ".0") + " " + units[i]
+}
+
+var units = []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+
+// Percent is part of whole in percent, 0 of nothing.
+func Percent(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part*1000/whole) / 10
+}
+
+// Time is a time for a model: to the minute; "" for none.
+func Time(t time.Time) string {
+	if t.Year() <= 1970 {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04Z")
+}
+
+// Long is a span of time in its two largest units: 3d 4h.
+func Long(d time.Duration) string {
+	switch minutes := int(d.Minutes()); {
+	case minutes >= 24*60:
+		return fmt.Sprintf("%dd %dh", minutes/60/24, minutes/60%24)
+	case minutes >= 60:
+		return fmt.Sprintf("%dh %dm", minutes/60, minutes%60)
+	case minutes > 0:
+		return fmt.Sprintf("%dm", minutes)
+	}
+	return fmt.Sprintf("%ds", int(d.Seconds()))
+}
+
+// Moment reads a time that a caller sent.
+func Moment(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fault.New(fault.Invalid, "%s is not a time. Send it as 2026-01-31 or 2026-01-31T12:00:00Z.", name)
+}
+
+// tag matches HTML tags; TrueNAS puts links and breaks into alerts.
+var (
+	tag    = regexp.MustCompile(`</?[A-Za-z][^<>]{0,300}>`)
+	broken = regexp.MustCompile(`(?i)<(br|p|li|div)\b[^<>]{0,200}>`)
+)
+
+// FromHTML is HTML as a text.
+func FromHTML(text string) string {
+	text = tag.ReplaceAllString(broken.ReplaceAllString(text, "\n"), "")
+	return strings.TrimSpace(Plain(html.UnescapeString(text)))
+}
+
+// Note is a line or two of outside text.
+func Note(text string) kit.Untrusted {
+	return kit.Untrusted(Clip(strings.TrimSpace(Plain(text)), NoteRoom))
+}
+
+// Name is the name of something in TrueNAS: of a kind that TrueNAS restricts to harmless
+// characters, and without any others.
+func Name(text string) string {
+	return Clip(strings.Map(func(r rune) rune {
+		if r < ' ' || r == utf8.RuneError || unicode.IsControl(r) || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text), 255)
+}
+
+// Clip is the beginning of a text, at most n bytes and whole runes.
+func Clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	cut := n
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "..."
+}
+
+// escapes are what a terminal acts on: CSI and OSC sequences (ECMA-48).
+var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\-_])")
+
+// Plain is outside text fit to show: UTF-8, without what a terminal acts on, and without
+// characters that hide or turn round others.
+func Plain(text string) string {
+	text = escapes.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == '\r', unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r >= 0xE0000 && r <= 0xE007F:
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// Few is the first of many names, and how many more there are.
+func Few(names []string, most int) string {
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

@@ -1,0 +1,7 @@
+package system
+
+// WithoutSecrets and AsksSecret are for a test of their rules alone.
+var (
+	WithoutSecrets = withoutSecrets
+	AsksSecret     = asksSecret
+)
