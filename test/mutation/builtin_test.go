@@ -56,6 +56,7 @@ func approvals() []mutation {
 		{name: "approval-of-another", file: desk, target: kit, test: "TestConfirm_binding", edits: one("case t.Owner != a.Owner || ", "case ")},
 		{name: "approved-twice", file: desk, target: kit, test: "TestConfirm_race", edits: one("\td.spent[t.ID] = ", "\td.spent[t.ID+rand.Text()] = ")},
 		{name: "approved-for-ever", file: desk, target: kit, test: "TestConfirm_expires", edits: one("\tcase d.now().Unix() > t.Expires:\n", "\tcase d.now().Unix() > t.Expires<<1:\n")},
+		{name: "other-than-shown", file: desk, target: kit, test: "TestConfirm_shown", edits: one("\tif !bytes.Equal(t.Shown, a.Shown) {\n", "\tif !bytes.Equal(t.Shown, a.Shown) && len(t.Shown) == 0 {\n")},
 		{name: "shown-in-part", file: confirm, test: "TestConfirm_allOfItIsShown", edits: one("if !form.Fits() {", "if !form.Fits() && len(args) == 0 {")},
 		{name: "moved-letters", file: form, target: kit, test: "TestConfirm_message", edits: one("if unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) {", "if unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) {")},
 		{name: "strangers-unmarked", file: untrusted, target: kit, test: "TestUntrusted", edits: one("v.SetString(m.Wrap(v.String()))", "m.Wrap(v.String())")},

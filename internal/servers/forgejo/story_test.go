@@ -388,6 +388,11 @@ func (s stage) look(t *testing.T, ada, ben *kittest.Client) {
 	if r := ben.Must(t, "search_repos", `{"owner":"ada"}`, nil); !strings.Contains(r.Text, "ada/site") {
 		t.Errorf("%s", r.Text)
 	}
+	ada.Must(t, "create_branch", `{"repo":"ada/site","branch":"old/guide"}`, nil)
+	ada.Approving().Must(t, "delete_branch", `{"repo":"ada/site","branch":"old/guide"}`, nil)
+	if text := ada.Approving().Refused(t, "delete_branch", `{"repo":"ada/site","branch":"old/guide"}`); !strings.Contains(text, "404") {
+		t.Errorf("a branch that is deleted: %s", text)
+	}
 	if text := ben.Approving().Refused(t, "manage_repo", `{"repo":"ada/site","action":"delete","confirm_name":"ada/site"}`); !strings.Contains(text, "403") {
 		t.Errorf("ben deleted what is not his: %s", text)
 	}

@@ -321,13 +321,7 @@ func TestMerge_checks(t *testing.T) {
 		var p pull
 		c.Must(t, "get_pull_request", `{`+number+`}`, &p)
 		for n, state := range []string{last, "success", "success", "success", "success", "success", "success"} {
-			r := httptest.NewRequest(http.MethodPost, "/api/v1/repos/ada/tower/statuses/"+p.HeadSHA, strings.NewReader(fmt.Sprintf(`{"context":"check %d","state":%q}`, n, state)))
-			r.Header.Set("Authorization", "token "+fake.AdaToken)
-			r.Header.Set("Content-Type", "application/json")
-			w := httptest.NewRecorder()
-			if f.ServeHTTP(w, r); w.Code != http.StatusCreated {
-				t.Fatalf("%d %s", w.Code, w.Body)
-			}
+			check(t, f, p.HeadSHA, fmt.Sprintf("check %d", n), state)
 		}
 		if last == "success" {
 			c.Must(t, "merge_pull_request", `{`+number+`}`, nil)

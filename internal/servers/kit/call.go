@@ -12,6 +12,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/servers/kit/approval"
 	"drawbridge/internal/servers/kit/jobs"
 	"drawbridge/internal/servers/kit/output"
 	"drawbridge/internal/servers/kit/typed"
@@ -27,6 +28,7 @@ type Call struct {
 	user      string
 	space     string
 	confirmed bool
+	pending   approval.Pending
 	given     map[string]string // of a completion
 	token     []byte            // the client's progress token, raw; nil when it wants none
 
@@ -160,15 +162,26 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 	if t.wantsDryRun(args) {
 		res, err := s.short(ctx, t, func(ctx context.Context) (result, error) {
 			p, err := t.preview(ctx, call, b.in)
-			return p.rendered(t, call), err
+			res := p.rendered(t, call)
+			res.Meta = call.metadata()
+			return res, err
 		})
 		return done(res), err
 	}
-	if call.confirmed, err = s.approved(ctx, t, req, args); err != nil {
+	if call.pending, err = s.approved(ctx, t, req, args); err != nil {
 		return mcpwire.Outcome{}, err
 	}
-	if t.confirms() && !call.confirmed {
-		return s.askFirst(ctx, call, t, req, args, b)
+	if t.confirms() {
+		q, err := s.question(ctx, call, t, req, b)
+		if err == nil {
+			err = call.Approve(q)
+		}
+		if _, ok := errors.AsType[*askError](err); ok {
+			return s.ask(ctx, t, req, args, q)
+		}
+		if err != nil {
+			return mcpwire.Outcome{}, err
+		}
 	}
 	run := func(ctx context.Context) (result, error) {
 		res, err := b.run(ctx)
@@ -187,24 +200,21 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 	return done(res), err
 }
 
-// askFirst asks for the approval of a call that always needs one. The preview,
-// which only reads, tells the person what it is about.
-func (s *Server) askFirst(ctx context.Context, call *Call, t *Tool, req *mcpwire.Request, args []byte, b bound) (mcpwire.Outcome, error) {
-	if !canAsk(req) {
-		return mcpwire.Outcome{}, cannotAsk(t)
+// question is what a person reads before a call that always needs an approval. The
+// preview, which only reads, tells them what it is about.
+func (s *Server) question(ctx context.Context, call *Call, t *Tool, req *mcpwire.Request, b bound) (q Question, err error) {
+	switch {
+	case !call.pending.There() && !canAsk(req):
+		return q, cannotAsk(t)
+	case t.preview == nil:
+		return Question{Effect: t.Description}, nil
 	}
-	q := Question{Effect: t.Description}
-	if t.preview != nil {
-		_, err := s.short(ctx, t, func(ctx context.Context) (result, error) {
-			p, err := t.preview(ctx, call, b.in)
-			q = p.question()
-			return result{}, err
-		})
-		if err != nil {
-			return mcpwire.Outcome{}, err
-		}
-	}
-	return s.ask(ctx, t, req, args, q)
+	_, err = s.short(ctx, t, func(ctx context.Context) (result, error) {
+		p, err := t.preview(ctx, call, b.in)
+		q = p.question()
+		return result{}, err
+	})
+	return q, err
 }
 
 // short runs work that the request waits for.

@@ -3,7 +3,6 @@ package kit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"drawbridge/internal/account"
@@ -19,6 +18,11 @@ import (
 type Question struct {
 	Target string // what it happens to: "acme/site#5"
 	Effect string // what will happen, in a sentence or two
+	Bound  string // what the approval stands on, where that is not the text, see approval.Form
+}
+
+func (q Question) form() approval.Form {
+	return approval.Form{Target: q.Target, Effect: q.Effect, Bound: q.Bound}
 }
 
 // Ask is the error of a handler that needs a person's approval and has not done
@@ -31,8 +35,26 @@ type askError struct{ Question }
 
 func (*askError) Error() string { return "a person has to approve this first" }
 
+// Approve has a person asked, once in a call. Its error is what the handler returns,
+// before it has done anything. After the approval the handler runs again from its
+// start; then it is nil where q is what the person was shown, to the letter. What has
+// changed since is shown to them again.
+func (c *Call) Approve(q Question) (err error) {
+	if !c.confirmed {
+		c.confirmed, err = c.pending.Covers(q.form())
+	}
+	if err == nil && !c.confirmed {
+		err = Ask(q)
+	}
+	return err
+}
+
 // Confirmed tells whether a person has approved this call, with these arguments.
-func (c *Call) Confirmed() bool { return c.confirmed }
+// Whether they were shown what it does now is not looked at: Approve does.
+func (c *Call) Confirmed() bool {
+	c.confirmed = c.confirmed || c.pending.Use()
+	return c.confirmed
+}
 
 // confirms tells whether each call of a tool needs an approval. A drop-in keeps
 // the contract of another server, and what is restorable needs none.
@@ -50,41 +72,17 @@ func act(ctx context.Context, t *Tool, args []byte) approval.Act {
 	return approval.Act{Owner: p.Owner(), Tool: t.Name, Args: args}
 }
 
-// approved reads the approval that comes with a call, if one does. An error is a
-// refusal: nothing has been done.
-func (s *Server) approved(ctx context.Context, t *Tool, req *mcpwire.Request, args []byte) (bool, error) {
+// approved reads the approval that comes with a call, if one does; Approve uses it up.
+// An error is a refusal: nothing has been done.
+func (s *Server) approved(ctx context.Context, t *Tool, req *mcpwire.Request, args []byte) (approval.Pending, error) {
 	if !req.HasRetryState {
-		return false, nil
+		return approval.Pending{}, nil
 	}
 	answers := req.Answers // of a client that the gateway has asked
 	if answers == nil {
 		answers = req.Inputs()
 	}
-	raw := mcpwire.ObjectMember(answers, approval.Key)
-	if raw == nil { // the client answered something else: it is asked again
-		return false, s.ticketFault(t, s.desk.Check(req.RetryState, act(ctx, t, args)))
-	}
-	if err := s.desk.Spend(req.RetryState, act(ctx, t, args)); err != nil {
-		return false, s.ticketFault(t, err)
-	}
-	if !approval.Given(raw) {
-		return false, fault.New(fault.Forbidden, "Not run: the person who was asked did not approve %s. Do not call it again unless they ask for it.", t.Name)
-	}
-	return true, nil
-}
-
-func (s *Server) ticketFault(t *Tool, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, approval.ErrOther):
-		return fault.Wrap(err, fault.Conflict, "Not run: the approval is for another call of %s. Call it from the start, without requestState, to ask for an approval of these arguments.", t.Name)
-	case errors.Is(err, approval.ErrSpent):
-		return fault.Wrap(err, fault.Conflict, "Not run: this approval was used before, and one approval is for one call. Call %s from the start to ask again.", t.Name)
-	case errors.Is(err, approval.ErrFull):
-		return fault.Wrap(err, fault.Limited, "Not run: too many approvals are under way. Call %s again in a few minutes.", t.Name)
-	}
-	return fault.Wrap(err, fault.Conflict, "Not run: the approval has expired, or is not one of this server. Call %s from the start to ask again.", t.Name)
+	return s.desk.Receive(act(ctx, t, args), req.RetryState, mcpwire.ObjectMember(answers, approval.Key))
 }
 
 // ask ends a call with the question, or refuses it where the client cannot show one.
@@ -92,11 +90,14 @@ func (s *Server) ask(ctx context.Context, t *Tool, req *mcpwire.Request, args []
 	if !canAsk(req) {
 		return mcpwire.Outcome{}, cannotAsk(t)
 	}
-	form := approval.Form{Server: s.shownName(), Title: t.Title, Target: q.Target, Effect: q.Effect, Args: args}
+	form := q.form()
+	form.Server, form.Title, form.Args = s.shownName(), t.Title, args
 	if !form.Fits() {
 		return mcpwire.Outcome{}, fault.New(fault.Limited, "Not run: a person has to approve this call of %s, and would not see all of it, since it is too long to be shown. Do it in smaller steps.", t.Name)
 	}
-	ticket, err := s.desk.Issue(act(ctx, t, args))
+	a := act(ctx, t, args)
+	a.Shown = form.Digest()
+	ticket, err := s.desk.Issue(a)
 	if err != nil {
 		return mcpwire.Outcome{}, err
 	}
@@ -126,11 +127,12 @@ type Preview struct {
 	Target  string   `json:"target,omitempty"`
 	Effect  string   `json:"effect"`
 	Changes []string `json:"changes,omitempty"`
+	Bound   string   `json:"-"` // see Question
 }
 
 // question is the preview as what a person is asked.
 func (p Preview) question() Question {
-	q := Question{p.Target, p.Effect}
+	q := Question{p.Target, p.Effect, p.Bound}
 	for _, c := range p.Changes {
 		q.Effect += "\n- " + c
 	}

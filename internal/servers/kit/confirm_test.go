@@ -191,6 +191,47 @@ func TestConfirm_binding(t *testing.T) {
 	}
 }
 
+// An approval is for what the person was shown. What has changed since is shown again,
+// by tools that always ask and by those that ask themselves.
+func TestConfirm_shown(t *testing.T) {
+	t.Parallel()
+	found, ran := "3 files", 0
+	spec := kit.Spec{Name: "disks", Title: "Disks", Mode: kit.ModeAll, Tools: []kit.Tool{
+		kit.WithPreview(kit.Destroy("wipe", "Wipe a disk", "Removes everything on it.", func(_ context.Context, _ *kit.Call, in wipeIn) (wipeOut, error) {
+			ran++
+			return wipeOut{in.Disk}, nil
+		}), func(_ context.Context, _ *kit.Call, in wipeIn) (kit.Preview, error) {
+			return kit.Preview{Target: in.Disk, Effect: "Removes " + found + "."}, nil
+		}),
+		kit.Write("merge", "Merge disks", "Merges.", func(_ context.Context, c *kit.Call, in wipeIn) (wipeOut, error) {
+			if err := c.Approve(kit.Question{Target: in.Disk, Effect: "Merges " + found + "."}); err != nil {
+				return wipeOut{}, err
+			}
+			ran++
+			return wipeOut{in.Disk}, nil
+		}),
+	}}
+	base, _ := serve(t, spec)
+	c := base.Approving()
+	for _, params := range []string{wipeSDA, strings.Replace(wipeSDA, "wipe", "merge", 1)} {
+		found, ran = "3 files", 0
+		asked := c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, params)
+		approved := c.Retry(t, params, asked)
+		found = "4 files"
+		again := c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, approved)
+		if again.Kind != mcpwire.InputRequired || ran != 0 || !strings.Contains(string(again.Result.Bytes), "4 files") {
+			t.Fatalf("%s: outcome %v, ran %d times: %s", params, again.Kind, ran, again.Result.Bytes)
+		}
+		anew := c.Retry(t, params, again)
+		for i, ok := range []bool{true, false} { // once
+			r := kittest.ParseResult(t, c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, anew).Result.Bytes)
+			if r.IsError == ok || ran != 1 {
+				t.Errorf("%s: approved anew, call %d: ran %d times, %s", params, i, ran, r.Text)
+			}
+		}
+	}
+}
+
 // Of many who bring the same approval at once, one gets through.
 func TestConfirm_race(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,10 @@ const defaultPatience = 50 * time.Second
 // over or the server is closed, and its progress goes to the client or the job.
 func (t Tool) Long(most time.Duration) Tool { t.long, t.timeout = true, most; return t }
 
+// ErrUnwanted is the context.Cause of a long tool whose user cancelled its job: what
+// goes on elsewhere should be ended, too. It is not that of a server that closes.
+var ErrUnwanted = jobs.ErrUnwanted
+
 type job = jobs.Job[result]
 
 // runLong runs a long tool and waits for it while the client does.
@@ -50,7 +54,7 @@ func (s *Server) runLong(ctx context.Context, c *Call, t *Tool, run func(context
 	case <-j.Done():
 		return j.Result()
 	case <-ctx.Done(): // nobody has the id, so nobody could ask for it any more
-		j.Cancel()
+		j.Cancel(nil)
 		c.detach()
 		return result{}, ctx.Err()
 	case <-patience.C:
@@ -157,7 +161,7 @@ func (s *Server) jobCancel(_ context.Context, c *Call, in jobIn) (jobOut, error)
 	if err != nil {
 		return jobOut{}, err
 	}
-	j.Cancel()
+	j.Cancel(jobs.ErrUnwanted)
 	return s.jobReport(c, j), nil
 }
 

@@ -29,7 +29,13 @@ const half = 500 * time.Millisecond
 
 func copySlowly(ctx context.Context, c *kit.Call, in copyIn) (copyOut, error) {
 	start := time.Now()
-	defer func() { c.Log.Debug("work ended after " + time.Since(start).String()) }()
+	defer func() {
+		said := "work ended after " + time.Since(start).String()
+		if errors.Is(context.Cause(ctx), kit.ErrUnwanted) {
+			said += ", unwanted"
+		}
+		c.Log.Debug(said)
+	}()
 	time.Sleep(half) // of the bubble, so that no step falls on another timer
 	for i := range in.Seconds {
 		select {
@@ -136,7 +142,7 @@ func TestLong_ends(t *testing.T) {
 		var s status
 		cancelled := startCopy(t, c, `{"seconds":3000}`)
 		c.Must(t, "job_cancel", `{"id":"`+cancelled+`"}`, nil)
-		if c.Must(t, "job_status", `{"id":"`+cancelled+`","wait_seconds":5}`, &s); s.State != "cancelled" || s.Error == "" {
+		if c.Must(t, "job_status", `{"id":"`+cancelled+`","wait_seconds":5}`, &s); s.State != "cancelled" || s.Error == "" || strings.Count(log.String(), ", unwanted") != 1 {
 			t.Errorf("cancelled: %+v", s)
 		}
 		full := startCopy(t, c, `{"seconds":55,"fail":"public"}`)
@@ -171,7 +177,7 @@ func TestLong_clientGoes(t *testing.T) {
 			t.Errorf("after %s: %+v", time.Since(start), r)
 		}
 		synctest.Wait()
-		if !strings.Contains(log.String(), "work ended after 10s") {
+		if !strings.Contains(log.String(), "work ended after 10s") || strings.Contains(log.String(), "unwanted") {
 			t.Errorf("the work goes on for nobody: %s", log)
 		}
 

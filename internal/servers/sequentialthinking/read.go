@@ -44,6 +44,9 @@ func (o getOut) Text() string {
 	if !o.markdown {
 		return kit.Compact(o)
 	}
+	if o.SessionID == "" {
+		return "Nothing was thought yet.\n"
+	}
 	text := markdown(o.SessionID, o.Thoughts)
 	if o.NextCursor != "" {
 		text += "\nMore with cursor " + o.NextCursor + "\n"
@@ -57,10 +60,10 @@ func (s *server) getThoughts(_ context.Context, c *kit.Call, in getIn) (getOut, 
 		return getOut{}, err
 	}
 	found, err := s.thoughts.find(c.User(), in.SessionID)
-	if err != nil {
+	if err != nil && in.SessionID != "" {
 		return getOut{}, err
 	}
-	shown := []shownThought{}
+	shown := []shownThought{} // as they are of who has no session: nothing was thought yet
 	for _, t := range found.thoughts {
 		if in.Branch == "" || t.BranchID == in.Branch {
 			shown = append(shown, t.shown())

@@ -242,6 +242,36 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// Who has not thought, or not for a day, has no thoughts; that is no failure. A session
+// that was named and is not there is one.
+func TestReadBack_nothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := client(t, "admin")
+		for range 2 { // before the first thought, and after all have expired
+			var out struct {
+				Thoughts []struct{} `json:"thoughts"`
+				Total    int
+			}
+			r := c.Must(t, "get_thoughts", ``, &out)
+			if out.Thoughts == nil || len(out.Thoughts) != 0 || out.Total != 0 || !strings.Contains(r.Text, `"thoughts":[]`) {
+				t.Errorf("%+v: %s", out, r.Text)
+			}
+			if r := c.Must(t, "get_thoughts", `{"format":"md"}`, nil); r.Text != "Nothing was thought yet.\n" {
+				t.Errorf("format md: %q", r.Text)
+			}
+			for _, tool := range []string{"get_thoughts", "end_thinking_session"} {
+				if text := c.Refused(t, tool, `{"session_id":"session-1"}`); !strings.Contains(text, "no thinking session") {
+					t.Errorf("%s: %s", tool, text)
+				}
+			}
+			c.Refused(t, "end_thinking_session", ``)
+			c.Must(t, "sequentialthinking", think("x", 1, true, ""), nil)
+			time.Sleep(25 * time.Hour)
+		}
+	})
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	c := client(t, "admin")

@@ -49,8 +49,10 @@ func (s *server) startJob(ctx context.Context, c *kit.Call, in startJobIn) (out 
 	if err != nil {
 		return out, err
 	}
-	if p.confirm && !c.Confirmed() {
-		return out, ask(p.preview(in.Command, "as a job that goes on by itself"))
+	if p.confirm {
+		if err := approve(c, p.preview(in.Command, "as a job that goes on by itself")); err != nil {
+			return out, err
+		}
 	}
 	if len(p.names) != 1 {
 		return out, fault.New(fault.Invalid, "A job runs on one host. Name it, not a group.")
@@ -179,8 +181,10 @@ func (s *server) stopJob(ctx context.Context, c *kit.Call, in stopJobIn) (stopJo
 	if err != nil {
 		return stopJobOut{}, err
 	}
-	if confirms(g, true) && !c.Confirmed() {
-		return stopJobOut{}, kit.Ask(kit.Question{Target: j.Host, Effect: "Ends this job with all its processes:\n" + j.Command})
+	if confirms(g, true) {
+		if err := c.Approve(kit.Question{Target: j.Host, Effect: "Ends this job with all its processes:\n" + j.Command}); err != nil {
+			return stopJobOut{}, err
+		}
 	}
 	j, h, err := s.jobHost(ctx, c, in.ID, access.Run)
 	if err != nil {

@@ -33,13 +33,15 @@ type tailLogOut struct {
 // lookBack is how many lines are searched for a text.
 const lookBack = 50_000
 
-// script is the pipeline for a log. Everything in it is quoted.
+// script is the pipeline for a log. Everything in it is quoted. It fails where the log
+// cannot be read: what finds nothing in it, or waits for more, would look the same.
 func (in tailLogIn) script() (string, error) {
 	lines := strconv.Itoa(in.Lines)
 	if in.Grep != "" {
 		lines = strconv.Itoa(lookBack)
 	}
 	var argv []string
+	there := ""
 	switch {
 	case (in.Path == "") == (in.Unit == ""):
 		return "", fault.New(fault.Invalid, "Send either path or unit.")
@@ -54,22 +56,28 @@ func (in tailLogIn) script() (string, error) {
 		if in.Follow > 0 {
 			argv = []string{"tail", "-n", lines, "-F", "--", p}
 		}
+		quoted, err := command.Quote(p)
+		if err != nil {
+			return "", err
+		}
+		there = "[ -r " + quoted + " ] && [ ! -d " + quoted + " ] || exit 1; "
 	}
 	if in.Unit != "" && in.Follow > 0 {
 		argv = append(argv, "-f")
 	}
 	text, err := command.Join(argv)
 	if err != nil || in.Grep == "" {
-		return text, err
+		return there + text, err
 	}
 	pattern, err := command.Quote(in.Grep)
 	if err != nil {
 		return "", err
 	}
 	if in.Follow > 0 {
-		return text + " | grep --line-buffered -F -e " + pattern, nil
+		return there + text + " | grep --line-buffered -F -e " + pattern, nil
 	}
-	return fmt.Sprintf("%s | { grep -F -e %s || :; } | tail -n %d", text, pattern, in.Lines), nil
+	// A pipe ends with the status of its last command. That of the first goes past it.
+	return there + fmt.Sprintf("exec 4>&1; s=$({ { %s; echo $? >&3; } | { grep -F -e %s || :; } | tail -n %d >&4; } 3>&1); exit $s", text, pattern, in.Lines), nil
 }
 
 // heldTo is the pipeline for where the path leads, if it may be read.
@@ -114,7 +122,10 @@ func (s *server) tailLog(ctx context.Context, c *kit.Call, in tailLogIn) (out ta
 	}
 	if res.ExitCode > 0 && res.Stdout.Bytes == 0 {
 		cause := fmt.Errorf("exit %d: %.300q", res.ExitCode, res.Stderr.Text)
-		return out, fault.Wrap(cause, fault.NotFound, "There is no such log on %s, or %s may not read it. Check the name with list_directory, or with run_readonly systemctl list-units.", in.Host, h.Host.User)
+		if in.Path != "" {
+			return out, fault.Wrap(cause, fault.NotFound, "There is no file %s on %s, or %s may not read it. Check the name with list_directory.", in.Path, in.Host, h.Host.User)
+		}
+		return out, fault.Wrap(cause, fault.NotFound, "There is no log of %s on %s, or %s may not read it. Check the name with run_readonly systemctl list-units.", in.Unit, in.Host, h.Host.User)
 	}
 	return tailLogOut{in.Host, kit.Untrusted(res.Stdout.Text), res.Stdout.Omitted}, nil
 }

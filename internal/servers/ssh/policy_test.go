@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/kittest"
 	"drawbridge/internal/servers/ssh/sshdtest"
@@ -123,6 +124,41 @@ func TestPolicy_confirmAll(t *testing.T) {
 		t.Errorf("asked %d times for one call", n)
 	}
 	blind.Must(t, "read_file", `{"host":"web1","path":"/etc/hostname"}`, nil) // not a command
+}
+
+// A person approves a difference. When the file has changed by the time they answer,
+// they are shown the difference that it would be now.
+func TestWrite_approvedAsShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	c := s.client(t, "anna")
+	file := filepath.Join(s.web1.Home, "f")
+	put := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(file, 4321, 4321); err != nil {
+			t.Fatal(err)
+		}
+	}
+	params := `{"name":"edit_file","arguments":{"host":"web1","path":"~/f","edits":[{"find":"two","replace":"2"}]}}`
+	put("one\ntwo\n")
+	approved := c.Retry(t, params, c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, params))
+	put("one\ntwo\nrm -rf /\n")
+	again := c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, approved)
+	if again.Kind != mcpwire.InputRequired || !strings.Contains(string(again.Result.Bytes), "rm -rf") {
+		t.Fatalf("%v: %s", again.Kind, again.Result.Bytes)
+	}
+	if got := string(must(os.ReadFile(file))); got != "one\ntwo\nrm -rf /\n" {
+		t.Errorf("the file is %q", got)
+	}
+	if out := c.Outcome(t.Context(), t, mcpwire.MethodToolsCall, c.Retry(t, params, again)); out.Kind != mcpwire.Complete {
+		t.Errorf("%v: %s", out.Kind, out.Result.Bytes)
+	}
+	if got := string(must(os.ReadFile(file))); got != "one\n2\nrm -rf /\n" {
+		t.Errorf("the file is %q", got)
+	}
 }
 
 // What a host says reaches a model between marks, or as a word or number of ours.

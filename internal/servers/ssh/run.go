@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -256,8 +257,10 @@ func (s *server) runReadonly(ctx context.Context, c *kit.Call, in runReadonlyIn)
 	if err != nil {
 		return ranOut{}, err
 	}
-	if p.confirm && !c.Confirmed() {
-		return ranOut{}, ask(p.preview(text, "as the account of each host"))
+	if p.confirm {
+		if err := approve(c, p.preview(text, "as the account of each host")); err != nil {
+			return ranOut{}, err
+		}
 	}
 	return s.runOn(ctx, c, names, access.Read, how{Timeout: in.Timeout}.command(text, len(names)), nil)
 }
@@ -344,19 +347,22 @@ func (s *server) runCommand(ctx context.Context, c *kit.Call, in runCommandIn) (
 	if err != nil {
 		return ranOut{}, err
 	}
-	if p.confirm && !c.Confirmed() {
-		return ranOut{}, ask(p.preview(in.Command, "as the account of each host"))
+	if p.confirm {
+		if err := approve(c, p.preview(in.Command, "as the account of each host")); err != nil {
+			return ranOut{}, err
+		}
 	}
 	return s.runOn(ctx, c, p.names, access.Run, in.command(in.Command, len(p.names)), in.Expect)
 }
 
-// ask puts a preview to a person.
-func ask(p kit.Preview) error {
+// approve puts a preview to a person. What it says must still be so when they have
+// answered.
+func approve(c *kit.Call, p kit.Preview) error {
 	effect := p.Effect
 	for _, change := range p.Changes {
 		effect += "\n- " + change
 	}
-	return kit.Ask(kit.Question{Target: p.Target, Effect: effect})
+	return c.Approve(kit.Question{Target: p.Target, Effect: effect})
 }
 
 type runPrivilegedIn struct {
@@ -382,12 +388,12 @@ func (s *server) previewPrivileged(_ context.Context, c *kit.Call, in runPrivile
 }
 
 func (s *server) runPrivileged(ctx context.Context, c *kit.Call, in runPrivilegedIn) (ranOut, error) {
-	preview, err := s.previewPrivileged(ctx, c, in)
-	if err != nil {
+	// The kit has asked: every call of this tool is approved, with its preview.
+	if _, err := s.previewPrivileged(ctx, c, in); err != nil {
 		return ranOut{}, err
 	}
 	if !c.Confirmed() {
-		return ranOut{}, ask(preview)
+		return ranOut{}, errors.New("run as root: nobody was asked")
 	}
 	cmd := in.how().command(in.Command, 1)
 	cmd.Sudo = true

@@ -146,12 +146,14 @@ func (s *server) manageService(ctx context.Context, c *kit.Call, in manageServic
 	if err != nil {
 		return out, err
 	}
-	if (p.confirm || root) && !c.Confirmed() {
+	if p.confirm || root {
 		preview, err := s.previewService(ctx, c, in)
+		if err == nil {
+			err = approve(c, preview)
+		}
 		if err != nil {
 			return out, err
 		}
-		return out, ask(preview)
 	}
 	want := access.Run
 	if in.Action == "status" {

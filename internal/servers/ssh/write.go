@@ -180,13 +180,19 @@ func (s *server) write(ctx context.Context, c *kit.Call, in pathIn, e remote.Edi
 	if err != nil {
 		return writtenOut{}, err
 	}
-	if confirms(g, true) && !c.Confirmed() {
+	if confirms(g, true) {
 		tried, _, err := s.change(ctx, c, in, e, true)
 		if err != nil {
 			return writtenOut{}, err
 		}
 		unmarked := func(text string) string { return text }
-		return writtenOut{}, ask(previewEdited(in, tried, unmarked))
+		if err := approve(c, previewEdited(in, tried, unmarked)); err != nil {
+			return writtenOut{}, err
+		}
+		// From here on it must stay what the person has read.
+		if e.MustNotExist = !tried.There; tried.There {
+			e.ExpectedSHA = remote.SHA(tried.Old)
+		}
 	}
 	done, _, err := s.change(ctx, c, in, e, false)
 	if err != nil {
@@ -237,8 +243,10 @@ func (s *server) transferFile(ctx context.Context, c *kit.Call, in transferFileI
 	if err != nil {
 		return out, err
 	}
-	if confirms(g, true) && !c.Confirmed() {
-		return out, ask(preview)
+	if confirms(g, true) {
+		if err := approve(c, preview); err != nil {
+			return out, err
+		}
 	}
 	from, fromPath, err := s.at(ctx, c, in.From, access.Read)
 	if err != nil {

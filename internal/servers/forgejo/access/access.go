@@ -94,15 +94,26 @@ func Login(ctx context.Context, session api.Session, login string) (string, erro
 // Numbered is how people write an issue or pull request.
 func Numbered(r api.Repo, n int64) string { return fmt.Sprintf("%s#%d", r, n) }
 
-// Ask puts a preview to a person.
-func Ask(p kit.Preview) error {
-	q := kit.Question{Target: p.Target, Effect: p.Effect}
+// Approve puts a preview to a person. Where it has no Bound, the approval stands on all
+// that it says, also on what is too long to be shown.
+func Approve(c *kit.Call, p kit.Preview) error {
+	q := kit.Question{Target: p.Target, Effect: p.Effect, Bound: p.Bound}
 	for _, change := range p.Changes {
 		q.Effect += "\n- " + change
 	}
+	if q.Bound == "" {
+		q.Bound = Bound(q.Target, q.Effect)
+	}
 	q.Effect = string(show.Clip(q.Effect, show.BodyRoom))
-	return kit.Ask(q)
+	return c.Approve(q)
 }
+
+// Unmarked leaves what came from outside as it is: for a person, where a model reads it
+// with the marks of Call.Outside.
+func Unmarked(text string) string { return text }
+
+// Bound is what an approval stands on, of parts that none can pass over into another.
+func Bound(parts ...string) string { return fmt.Sprintf("%q", parts) }
 
 // InSet puts tools into a toolset.
 func InSet(set string, all ...kit.Tool) []kit.Tool {

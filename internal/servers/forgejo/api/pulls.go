@@ -15,6 +15,7 @@ type Pull struct {
 	Merged       bool   `json:"merged"`
 	MergeCommit  string `json:"merge_commit_sha"`
 	Base         End    `json:"base"`
+	MergeBase    string `json:"merge_base"` // where the difference starts
 	Head         End    `json:"head"`
 	Additions    int    `json:"additions"`
 	Deletions    int    `json:"deletions"`

@@ -12,6 +12,7 @@ import (
 
 // RepoFacts is what the API tells of a repository, as far as it is used.
 type RepoFacts struct {
+	ID            int64     `json:"id"` // which no other gets, whatever its name
 	FullName      string    `json:"full_name"`
 	Description   string    `json:"description"`
 	DefaultBranch string    `json:"default_branch"`

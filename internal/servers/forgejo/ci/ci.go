@@ -18,6 +18,6 @@ func (t Tools) Runs() []kit.Tool {
 		kit.Read("list_workflow_runs", "List Workflow Runs", "List CI runs, newest first.", t.listRuns),
 		kit.Read("get_run", "Get Run", "Show a CI run with its jobs and what failed.", t.getRun),
 		kit.Read("get_job_log", "Get Job Log", "Read the log of a CI job: its end, a part, or lines with a text.", t.jobLog).Within(access.Slow),
-		kit.Destroy("run_workflow", "Run Workflow", "Start a workflow by hand.", t.runWorkflow),
+		kit.WithPreview(kit.Destroy("run_workflow", "Run Workflow", "Start a workflow by hand.", t.runWorkflow), t.previewWorkflow),
 	}
 }

@@ -234,21 +234,33 @@ type runWorkflowOut struct {
 	Run     int64 `json:"run,omitempty"`
 }
 
-func (t Tools) runWorkflow(ctx context.Context, c *kit.Call, in runWorkflowIn) (out runWorkflowOut, err error) {
+// start finds where a workflow starts.
+func (t Tools) start(ctx context.Context, c *kit.Call, in runWorkflowIn) (r api.Repo, ref string, err error) {
 	if strings.Contains(in.Workflow, "/") {
-		return out, fault.New(fault.Invalid, "workflow is the name of a file in the folder of workflows, without the folder. Leave the folder out.")
+		return r, "", fault.New(fault.Invalid, "workflow is the name of a file in the folder of workflows, without the folder. Leave the folder out.")
 	}
-	r, err := t.Repo(ctx, c, in.Repo)
+	if r, err = t.Repo(ctx, c, in.Repo); err != nil || in.Ref != "" {
+		return r, in.Ref, err
+	}
+	facts, err := r.Facts(ctx)
+	return r, facts.DefaultBranch, err
+}
+
+// previewWorkflow names the commit, since a workflow runs what stands in it.
+func (t Tools) previewWorkflow(ctx context.Context, c *kit.Call, in runWorkflowIn) (p kit.Preview, err error) {
+	r, ref, err := t.start(ctx, c, in)
+	if err != nil {
+		return p, err
+	}
+	sha, err := r.Resolve(ctx, ref)
+	return kit.Preview{Target: fmt.Sprintf("%s, workflow %s", r, in.Workflow), Effect: fmt.Sprintf("Starts it on %s, at commit %s.", ref, sha)}, err
+}
+
+func (t Tools) runWorkflow(ctx context.Context, c *kit.Call, in runWorkflowIn) (out runWorkflowOut, err error) {
+	r, ref, err := t.start(ctx, c, in)
 	if err != nil {
 		return out, err
 	}
-	if in.Ref == "" {
-		facts, err := r.Facts(ctx)
-		if err != nil {
-			return out, err
-		}
-		in.Ref = facts.DefaultBranch
-	}
-	run, err := r.Dispatch(ctx, in.Workflow, in.Ref, in.Inputs)
+	run, err := r.Dispatch(ctx, in.Workflow, ref, in.Inputs)
 	return runWorkflowOut{err == nil, run}, err
 }

@@ -47,7 +47,7 @@ func (t Tools) Releases() []kit.Tool {
 func (t Tools) Management() []kit.Tool {
 	return []kit.Tool{
 		kit.Write("create_repo", "Create Repository", "Make a repository, or fork one.", t.createRepo),
-		kit.Destroy("delete_branch", "Delete Branch", "Delete a branch. A person approves it.", t.deleteBranch),
+		kit.WithPreview(kit.Destroy("delete_branch", "Delete Branch", "Delete a branch. A person approves it.", t.deleteBranch), t.previewDelete),
 		kit.WithPreview(kit.Destroy("manage_repo", "Manage Repository", "Archive, unarchive, transfer or delete a repository. A person approves it.", t.manageRepo), t.previewManage),
 	}
 }

@@ -2,6 +2,8 @@ package code
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -57,8 +59,9 @@ const (
 	mostContent = 4 << 20
 )
 
-// planCommit reads what is there and makes the commit of it. Nothing is changed.
-func (t Tools) planCommit(ctx context.Context, c *kit.Call, in commitFilesIn) (p plan, err error) {
+// planCommit reads what is there and makes the commit of it; mark is for the text of
+// files. Nothing is changed.
+func (t Tools) planCommit(ctx context.Context, c *kit.Call, in commitFilesIn, mark func(string) string) (p plan, err error) {
 	if p.repo, err = t.Repo(ctx, c, in.Repo); err != nil {
 		return p, err
 	}
@@ -82,26 +85,41 @@ func (t Tools) planCommit(ctx context.Context, c *kit.Call, in commitFilesIn) (p
 			return p, fault.New(fault.Invalid, "Change %d: the path %s is in another change, too. Put both into one.", i+1, change.Path)
 		}
 		seen[change.Path] = true
-		ready, note, err := planChange(ctx, c, p.repo, in.Branch, change)
+		ready, note, diff, err := planChange(ctx, c, p.repo, in.Branch, change)
 		if err != nil {
 			return p, err
 		}
 		p.change.Files = append(p.change.Files, ready)
+		if diff != "" {
+			note += "\n" + mark(diff)
+		}
 		p.preview.Changes = append(p.preview.Changes, note)
 	}
+	p.preview.Bound = p.bound()
 	return p, nil
+}
+
+// bound is the commit with all of what it puts where, which a person may see the
+// beginning of only.
+func (p plan) bound() string {
+	parts := []string{p.preview.Target, p.change.Branch, p.change.Message}
+	for _, f := range p.change.Files {
+		sum := sha256.Sum256(f.Content)
+		parts = append(parts, f.Op, f.Path, f.From, f.SHA, hex.EncodeToString(sum[:]))
+	}
+	return access.Bound(parts...)
 }
 
 // planChange makes one change. What is there is read for its sha, so that the commit
 // fails if somebody was faster.
-func planChange(ctx context.Context, c *kit.Call, r api.Repo, branch string, in changeIn) (f api.FileChange, note string, err error) {
+func planChange(ctx context.Context, c *kit.Call, r api.Repo, branch string, in changeIn) (f api.FileChange, note, diff string, err error) {
 	if err := in.check(); err != nil {
-		return f, "", err
+		return f, "", "", err
 	}
 	f = api.FileChange{Op: in.Op, Path: in.Path, SHA: in.SHA}
 	if in.Op == "create" {
 		f.Content, err = in.newContent(ctx, c, "")
-		return f, "create " + in.Path + "\n" + shown("", f.Content), err
+		return f, "create " + in.Path, shown("", f.Content), err
 	}
 	at := in.Path
 	if in.Op == "rename" { // an update that moves, which both systems know
@@ -109,23 +127,23 @@ func planChange(ctx context.Context, c *kit.Call, r api.Repo, branch string, in 
 	}
 	old, err := r.Read(ctx, at, branch)
 	if err != nil {
-		return f, "", err
+		return f, "", "", err
 	}
 	if in.SHA != "" && in.SHA != old.SHA {
-		return f, "", fault.New(fault.Conflict, "%s has changed since it was read: its sha is %s now. Read it again and repeat the change on what is there.", at, old.SHA)
+		return f, "", "", fault.New(fault.Conflict, "%s has changed since it was read: its sha is %s now. Read it again and repeat the change on what is there.", at, old.SHA)
 	}
 	f.SHA = old.SHA
 	if in.Op == "delete" {
-		return f, "delete " + in.Path, nil
+		return f, "delete " + in.Path, "", nil
 	}
 	if f.Content, err = in.newContent(ctx, c, string(old.Content)); err != nil {
-		return f, "", err
+		return f, "", "", err
 	}
 	note = "update " + in.Path
 	if f.From != "" {
 		note = "rename " + f.From + " to " + in.Path
 	}
-	return f, note + "\n" + shown(string(old.Content), f.Content), nil
+	return f, note, shown(string(old.Content), f.Content), nil
 }
 
 // check finds members that do not go together.
@@ -186,12 +204,12 @@ func shown(before string, after []byte) string {
 }
 
 func (t Tools) previewCommit(ctx context.Context, c *kit.Call, in commitFilesIn) (kit.Preview, error) {
-	p, err := t.planCommit(ctx, c, in)
+	p, err := t.planCommit(ctx, c, in, c.Outside)
 	return p.preview, err
 }
 
 func (t Tools) commitFiles(ctx context.Context, c *kit.Call, in commitFilesIn) (out commitFilesOut, err error) {
-	p, err := t.planCommit(ctx, c, in)
+	p, err := t.planCommit(ctx, c, in, access.Unmarked)
 	if err != nil {
 		return out, err
 	}
@@ -200,8 +218,10 @@ func (t Tools) commitFiles(ctx context.Context, c *kit.Call, in commitFilesIn) (
 			return out, fault.New(fault.Invalid, "A person is asked about this, and approves a change of certain content. Read %s, then add its sha, which is %s, to change %d and call again.", change.Path, p.change.Files[i].SHA, i+1)
 		}
 	}
-	if p.asks && !c.Confirmed() {
-		return out, access.Ask(p.preview)
+	if p.asks {
+		if err := access.Approve(c, p.preview); err != nil {
+			return out, err
+		}
 	}
 	done, err := p.repo.Commit(ctx, p.change)
 	if err != nil {

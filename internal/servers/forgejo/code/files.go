@@ -198,6 +198,16 @@ type deleteBranchIn struct {
 	Branch string `json:"branch" jsonschema:"Its name."`
 }
 
+// previewDelete names the commit that only the branch may lead to.
+func (t Tools) previewDelete(ctx context.Context, c *kit.Call, in deleteBranchIn) (p kit.Preview, err error) {
+	r, err := t.Repo(ctx, c, in.Repo)
+	if err != nil {
+		return p, err
+	}
+	b, err := r.Branch(ctx, in.Branch)
+	return kit.Preview{Target: fmt.Sprintf("%s, branch %s", r, in.Branch), Effect: "Deletes the branch, whose newest commit is " + b.Commit.ID + "."}, err
+}
+
 func (t Tools) deleteBranch(ctx context.Context, c *kit.Call, in deleteBranchIn) (out branchOut, err error) {
 	r, err := t.Repo(ctx, c, in.Repo)
 	if err != nil {

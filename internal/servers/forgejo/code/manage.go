@@ -3,6 +3,7 @@ package code
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/forgejo/access"
@@ -112,7 +113,7 @@ func (t Tools) previewManage(ctx context.Context, c *kit.Call, in manageRepoIn) 
 		"transfer":  "Gives the repository to " + in.Owner + ".",
 		"delete":    fmt.Sprintf("Deletes the repository for good, with %d open issues, %d open pull requests, its wiki and its releases.", f.OpenIssues, f.OpenPulls),
 	}
-	return kit.Preview{Target: f.FullName, Effect: effect[in.Action]}, nil
+	return kit.Preview{Target: f.FullName, Effect: effect[in.Action], Bound: access.Bound(in.Action, strconv.FormatInt(f.ID, 10), f.FullName, in.Owner)}, nil
 }
 
 func (t Tools) manageRepo(ctx context.Context, c *kit.Call, in manageRepoIn) (out manageRepoOut, err error) {

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Exchange is one request and its answer. What proves the caller is not in it.
@@ -28,10 +30,29 @@ var kept = []string{"Content-Type", "X-Total-Count", "Link", "Content-Range"}
 // shownURL stands in a tape for the server's own.
 const shownURL = "https://forge.example"
 
+// storyDay is when a tape begins, whenever it was recorded.
+var storyDay = time.Date(2026, time.July, 1, 12, 0, 0, 0, time.UTC)
+
+// moment is a time as the API writes it.
+var moment = regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)`)
+
+// moved is an answer with its times as if what happened since start had happened since
+// storyDay: when somebody recorded the tape is nobody's business.
+func moved(answer string, start time.Time) string {
+	return moment.ReplaceAllStringFunc(answer, func(text string) string {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return text
+		}
+		return storyDay.Add(at.Sub(start)).Format(time.RFC3339)
+	})
+}
+
 // Record passes requests on to a server and writes them to a file at the end of the
 // test. It gives the URL to use in place of the server's.
 func Record(t *testing.T, s *Server, file string) string {
 	t.Helper()
+	start := time.Now().Truncate(time.Second)
 	var mu sync.Mutex // guards tape
 	var tape []Exchange
 	names := map[string]string{}
@@ -75,6 +96,7 @@ func Record(t *testing.T, s *Server, file string) string {
 		enc := json.NewEncoder(&b)
 		enc.SetEscapeHTML(false)
 		for _, e := range tape {
+			e.Answer = moved(e.Answer, start)
 			must(t, enc.Encode(e))
 		}
 		for _, token := range s.Tokens {

@@ -338,8 +338,12 @@ func (t Tools) addComment(ctx context.Context, c *kit.Call, in addCommentIn) (ou
 		done, err := r.EditComment(ctx, in.ID, in.Body)
 		return commentOut{done.ID}, err
 	}
-	if !c.Confirmed() {
-		return out, access.Ask(kit.Preview{Target: access.Numbered(r, in.Number), Effect: "Deletes the comment of " + old.Author() + ", for good:\n" + show.Plain(string(show.Clip(old.Body, show.NoteRoom)))})
+	asked := kit.Preview{
+		Target: access.Numbered(r, in.Number), Effect: "Deletes the comment of " + old.Author() + ", for good:\n" + show.Plain(string(show.Clip(old.Body, show.NoteRoom))),
+		Bound: access.Bound(access.Numbered(r, in.Number), old.Author(), old.Body),
+	}
+	if err := access.Approve(c, asked); err != nil {
+		return out, err
 	}
 	return commentOut{ID: in.ID}, r.DeleteComment(ctx, in.ID)
 }

@@ -2,7 +2,7 @@ package pulls
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
@@ -34,8 +34,9 @@ type merging struct {
 	asks    bool
 }
 
-// planMerge reads what a person would look at before merging.
-func (t Tools) planMerge(ctx context.Context, c *kit.Call, in mergePullIn) (m merging, err error) {
+// planMerge reads what a person would look at before merging; mark is for what others
+// wrote.
+func (t Tools) planMerge(ctx context.Context, c *kit.Call, in mergePullIn, mark func(string) string) (m merging, err error) {
 	if m.repo, err = t.Repo(ctx, c, in.Repo); err != nil {
 		return m, err
 	}
@@ -59,17 +60,20 @@ func (t Tools) planMerge(ctx context.Context, c *kit.Call, in mergePullIn) (m me
 	}
 	state, rows := notGreen(checks)
 	m.asks = m.pull.Base.Ref == facts.DefaultBranch || len(rows) > 0 && !in.Later
-	m.preview = kit.Preview{Target: name, Effect: fmt.Sprintf("Merges %s (commit %s, +%d -%d in %d files) into %s: %s",
-		m.pull.Head.Label, show.Short(m.pull.Head.SHA), m.pull.Additions, m.pull.Deletions, m.pull.ChangedFiles, m.pull.Base.Ref, show.Plain(string(show.Clip(m.pull.Title, 200))))}
+	m.preview = kit.Preview{Target: name, Effect: "Merges " + told(m.pull, mark)}
+	m.preview.Bound = access.Bound(name, changeOf(m.pull), access.Bound(failed(checks)...))
 	if state == "" {
 		state = "none"
 	}
 	m.preview.Changes = append(m.preview.Changes, "checks: "+state)
+	if len(rows) > 0 {
+		m.preview.Changes = append(m.preview.Changes, "not green:\n"+mark(string(show.Join(rows, "\n", show.NoteRoom))))
+	}
 	if !m.pull.Mergeable {
 		m.preview.Changes = append(m.preview.Changes, "Forgejo says that it cannot be merged as it is")
 	}
 	if in.Delete {
-		m.preview.Changes = append(m.preview.Changes, "deletes the branch "+m.pull.Head.Label)
+		m.preview.Changes = append(m.preview.Changes, "deletes the branch "+show.Ref(m.pull.Head.Label))
 	}
 	if in.Later {
 		m.preview.Changes = append(m.preview.Changes, "waits for the checks")
@@ -77,22 +81,36 @@ func (t Tools) planMerge(ctx context.Context, c *kit.Call, in mergePullIn) (m me
 	return m, nil
 }
 
+// failed names the checks that have failed: an approval stands on them. Those that run
+// end by themselves, and a person who has agreed to that is not asked again.
+func failed(checks []api.Check) (names []string) {
+	for _, one := range checks {
+		if one.Status == "failure" || one.Status == "error" {
+			names = append(names, one.Context)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (t Tools) previewMerge(ctx context.Context, c *kit.Call, in mergePullIn) (kit.Preview, error) {
-	m, err := t.planMerge(ctx, c, in)
+	m, err := t.planMerge(ctx, c, in, c.Outside)
 	return m.preview, err
 }
 
 // mergePull merges the commit that was looked at and no other: the head is sent along.
 func (t Tools) mergePull(ctx context.Context, c *kit.Call, in mergePullIn) (out mergePullOut, err error) {
-	m, err := t.planMerge(ctx, c, in)
+	m, err := t.planMerge(ctx, c, in, access.Unmarked)
 	if err != nil {
 		return out, err
 	}
 	if m.asks && in.Head == "" {
 		return out, unbound(m.repo, m.pull)
 	}
-	if m.asks && !c.Confirmed() {
-		return out, access.Ask(m.preview)
+	if m.asks {
+		if err := access.Approve(c, m.preview); err != nil {
+			return out, err
+		}
 	}
 	style := in.Style
 	if style == "" {

@@ -65,14 +65,35 @@ func (t Tools) submitReview(ctx context.Context, c *kit.Call, in submitReviewIn)
 	if in.Event == "approve" && in.Head == "" {
 		return out, unbound(r, p)
 	}
-	if in.Event == "approve" && !c.Confirmed() {
-		return out, access.Ask(kit.Preview{Target: access.Numbered(r, in.Number), Effect: fmt.Sprintf("Approves it in your name, at commit %s: %s", show.Short(p.Head.SHA), show.Plain(string(show.Clip(p.Title, 200))))})
+	if in.Event == "approve" {
+		if err := access.Approve(c, verdict(r, p)); err != nil {
+			return out, err
+		}
 	}
 	done, err := r.CreateReview(ctx, in.Number, v)
 	if err != nil {
 		return out, err
 	}
 	return submitReviewOut{done.ID, strings.ToLower(done.State)}, nil
+}
+
+// verdict is what a person reads before their name stands under a pull request.
+func verdict(r api.Repo, p api.Pull) kit.Preview {
+	name := access.Numbered(r, p.Number)
+	return kit.Preview{Target: name, Effect: "Approves in your name " + told(p, access.Unmarked), Bound: access.Bound(name, changeOf(p))}
+}
+
+// told is what a pull request brings, for who decides about it; mark is for what others
+// wrote. Its figures may move while the change stays what it is.
+func told(p api.Pull, mark func(string) string) string {
+	return fmt.Sprintf("%s (commit %s, +%d -%d in %d files) into %s: %s", show.Ref(p.Head.Label), show.Short(p.Head.SHA), p.Additions, p.Deletions, p.ChangedFiles,
+		show.Ref(p.Base.Ref), mark(show.Plain(string(show.Clip(p.Title, 200)))))
+}
+
+// changeOf identifies what is told of a pull request: the difference is that of two
+// commits, and goes into a branch under a title.
+func changeOf(p api.Pull) string {
+	return access.Bound(p.MergeBase, p.Head.SHA, p.Head.Label, p.Base.Ref, p.Title)
 }
 
 // sameHead refuses a pull request that has other commits than the caller has read.

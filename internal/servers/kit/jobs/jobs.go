@@ -9,6 +9,7 @@ package jobs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -62,7 +63,7 @@ type Job[R any] struct {
 	User, What string
 	Started    time.Time
 
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the work has ended
 
 	mu       sync.Mutex // guards what follows
@@ -83,15 +84,18 @@ type Progress struct {
 // Start runs work until it returns, is cancelled, or most has passed. Its context
 // has the values of ctx, but does not end with it.
 func (r *Registry[R]) Start(ctx context.Context, user, what string, most time.Duration, work func(context.Context, *Job[R]) (R, error)) (*Job[R], error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	ctx, late := context.WithTimeout(context.WithoutCancel(ctx), most)
+	ctx, cancel := context.WithCancelCause(ctx)
 	j := &Job[R]{User: user, What: what, Started: r.now(), cancel: cancel, done: make(chan struct{})}
 	if err := r.admit(j); err != nil {
-		cancel()
+		cancel(nil)
+		late()
 		return nil, err
 	}
 	go func() { // ends with the work, which ends with its context; Stop awaits it
 		defer r.wait.Done()
-		defer cancel()
+		defer late()
+		defer cancel(nil)
 		result, err := work(ctx, j)
 		j.mu.Lock()
 		j.result, j.err, j.ended = result, err, r.now()
@@ -184,7 +188,7 @@ func (r *Registry[R]) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	r.stopped = true
 	for j := range r.running {
-		j.cancel()
+		j.cancel(nil)
 	}
 	none := len(r.running) == 0
 	r.mu.Unlock()
@@ -230,14 +234,19 @@ func (j *Job[R]) Result() (R, error) {
 	return j.result, j.err
 }
 
-// Cancel ends the work. It does not wait for the end.
-func (j *Job[R]) Cancel() {
+// ErrUnwanted is the cause with which the context of work ends that its user does not
+// want any more.
+var ErrUnwanted = errors.New("the user cancelled the job")
+
+// Cancel ends the work, with a cause for its context; nil is none in particular. It
+// does not wait for the end.
+func (j *Job[R]) Cancel(cause error) {
 	j.mu.Lock()
 	if j.ended.IsZero() {
 		j.stopped = true
 	}
 	j.mu.Unlock()
-	j.cancel()
+	j.cancel(cause)
 }
 
 func (j *Job[R]) endedAt() time.Time {
