@@ -24,33 +24,10 @@ import (
 func TestGoSDK(t *testing.T) {
 	t.Parallel()
 	p := restartable(t)
-	browser := harness.Chromium(t)
-	redirect, came := callback(t, "/callback")
-	logins := 0
-	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
-		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
-			ClientName: "Go SDK", RedirectURIs: []string{redirect}, GrantTypes: []string{"authorization_code", "refresh_token"},
-		}},
-		RequestRefreshToken: true,
-		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-			logins++
-			back, err := fetchCode(ctx, browser, args.URL, came)
-			if err != nil {
-				return nil, err
-			}
-			return &auth.AuthorizationResult{Code: back.Get("code"), State: back.Get("state"), Iss: back.Get("iss")}, nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler, logins := signsIn(t)
 	call := func(when string) {
 		t.Helper()
-		client := mcp.NewClient(&mcp.Implementation{Name: "sdk", Version: "1"}, nil)
-		s, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: p.base() + "/mcp", OAuthHandler: handler}, nil)
-		if err != nil {
-			t.Fatalf("%s: connect: %v", when, err)
-		}
+		s := enters(t, p.base(), handler)
 		defer s.Close()
 		tools, err := s.ListTools(t.Context(), nil)
 		if err != nil || len(tools.Tools) == 0 {
@@ -64,9 +41,47 @@ func TestGoSDK(t *testing.T) {
 	call("at first")
 	p.restart()
 	call("after a restart")
-	if logins != 1 {
-		t.Errorf("signed in %d times, want once", logins)
+	if *logins != 1 {
+		t.Errorf("signed in %d times, want once", *logins)
 	}
+}
+
+// signsIn is the SDK's OAuth handler with a person at a browser who ticks what is named
+// and approves, and how often they did.
+func signsIn(t *testing.T, ticks ...string) (auth.OAuthHandler, *int) {
+	t.Helper()
+	browser := harness.Chromium(t)
+	redirect, came := callback(t, "/callback")
+	logins := new(int)
+	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName: "Go SDK", RedirectURIs: []string{redirect}, GrantTypes: []string{"authorization_code", "refresh_token"},
+		}},
+		RequestRefreshToken: true,
+		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			*logins++
+			back, err := fetchCode(ctx, browser, args.URL, came, ticks...)
+			if err != nil {
+				return nil, err
+			}
+			return &auth.AuthorizationResult{Code: back.Get("code"), State: back.Get("state"), Iss: back.Get("iss")}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler, logins
+}
+
+// enters connects the SDK's client to a gateway.
+func enters(t *testing.T, base string, handler auth.OAuthHandler) *mcp.ClientSession {
+	t.Helper()
+	client := mcp.NewClient(&mcp.Implementation{Name: "sdk", Version: "1"}, nil)
+	s, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: base + "/mcp", OAuthHandler: handler}, nil)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	return s
 }
 
 // TestInspector: MCP Inspector's command line signs in and calls a tool, and goes on

@@ -230,8 +230,8 @@ func await(t *testing.T, b *harness.Browser, came <-chan url.Values) url.Values 
 }
 
 // fetchCode opens the browser for a client and waits for what comes back.
-func fetchCode(ctx context.Context, b *harness.Browser, authorize string, came <-chan url.Values) (url.Values, error) {
-	approve(b, authorize)
+func fetchCode(ctx context.Context, b *harness.Browser, authorize string, came <-chan url.Values, ticks ...string) (url.Values, error) {
+	approve(b, authorize, ticks...)
 	select {
 	case back := <-came:
 		return back, nil
