@@ -104,8 +104,8 @@ func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", Name, err)
 	}
-	d := &access.Desk{Client: api.New(up, files), Doctypes: cfg.Doctypes, Company: cfg.Company, Mode: cmp.Or(cfg.Mode, kit.ModeWrite), Now: deps.Now}
-	s := &server{d, find.Tools{Desk: d}, documents.Tools{Desk: d}, reports.Tools{Desk: d}, desk.Tools{Desk: d, Methods: cfg.Methods}}
+	d := &access.Desk{Client: api.New(up, files), Doctypes: cfg.Doctypes, Methods: cfg.Methods, Company: cfg.Company, Mode: cmp.Or(cfg.Mode, kit.ModeWrite), Now: deps.Now}
+	s := &server{d, find.Tools{Desk: d}, documents.Tools{Desk: d}, reports.Tools{Desk: d}, desk.Tools{Desk: d}}
 	return kit.New(cfg.Common.Of(kit.Spec{
 		Name: Name, Title: "ERPNext", OpenWorld: true,
 		Instructions: "Works on an ERPNext (Frappe). A document has a DocType (Sales Invoice) and a name (its id); find names with search_link and fields with get_doctype. " +

@@ -63,7 +63,7 @@ func (s *server) names(ctx context.Context, c *kit.Call, doctype, typed string) 
 	}
 	var all []string
 	for _, f := range found {
-		if doctype != "DocType" || s.Doctypes.Allows(f.Value) {
+		if doctype != "DocType" || s.Allows(f.Value) {
 			all = append(all, f.Value)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ type answer struct {
 
 type asked struct {
 	what, body, key string
+	query           url.Values
 }
 
 const jsonKind = "application/json"
@@ -78,7 +80,7 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	what := r.Method + " " + r.URL.Path
 	s.mu.Lock()
-	s.asked = append(s.asked, asked{what, string(body), r.Header.Get("Authorization")})
+	s.asked = append(s.asked, asked{what, string(body), r.Header.Get("Authorization"), r.URL.Query()})
 	a, ok := s.answers[what+"?"+r.URL.Query().Get("doctype")]
 	if !ok {
 		a, ok = s.answers[what]
@@ -118,6 +120,23 @@ func (s *stub) sent() (out []asked) {
 		}
 	}
 	return out
+}
+
+// of are the requests for a path, by any method.
+func (s *stub) of(path string) (out []asked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.asked {
+		if strings.HasSuffix(a.what, " "+path) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// describes sets what a DocType is made of; members are those of its description.
+func (s *stub) describes(doctype, members string) {
+	s.on("GET /api/v2/method/frappe.desk.form.load.getdoctype?"+doctype, 200, `{"docs":[{"name":`+quoted(doctype)+`,`+members+`}]}`)
 }
 
 // own are the keys of users.

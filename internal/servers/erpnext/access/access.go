@@ -31,6 +31,7 @@ const Slow = 100 * time.Second
 type Desk struct {
 	Client   *api.Client
 	Doctypes kit.Targets // what the operator lets the server touch
+	Methods  kit.Targets // functions that may be called by name; none without a list
 	Company  string      // "" for all
 	Mode     kit.Mode
 	Now      func() time.Time
@@ -89,23 +90,34 @@ func (d *Desk) Session(ctx context.Context, c *kit.Call) (api.Session, error) {
 	return d.Client.As(key, pair), err
 }
 
-// doctypeRule is what a DocType can be called.
-var doctypeRule = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}_ &()/-]{0,139}$`)
+// doctypeRule is what a DocType can be called. No slash: it would be a path to others.
+// No blank at the end and no two: the database overlooks the first, lists do not.
+var doctypeRule = regexp.MustCompile(`^[\p{L}\p{N}](?: ?[\p{L}\p{N}_&()-]){0,139}$`)
 
 // Check refuses what is no name of a DocType, or none that may be touched.
 func (d *Desk) Check(doctype string) error {
 	if !doctypeRule.MatchString(doctype) {
 		return fault.New(fault.Invalid, "The doctype is not the name of a DocType, such as Sales Invoice. list_doctypes has the names.")
 	}
+	if err := d.shadowed(doctype); err != nil {
+		return err
+	}
 	return d.Doctypes.Check("DocType", doctype)
 }
+
+// Allows is Check as a question, to sift lists.
+func (d *Desk) Allows(doctype string) bool { return d.Check(doctype) == nil }
 
 // Open is Check and Session.
 func (d *Desk) Open(ctx context.Context, c *kit.Call, doctype string) (api.Session, error) {
 	if err := d.Check(doctype); err != nil {
 		return api.Session{}, err
 	}
-	return d.Session(ctx, c)
+	s, err := d.Session(ctx, c)
+	if err != nil {
+		return s, err
+	}
+	return s, d.spelled(ctx, c, s, doctype)
 }
 
 // Document reads a document that the operator lets the server touch.
@@ -121,14 +133,17 @@ func (d *Desk) Document(ctx context.Context, c *kit.Call, in DocIn) (api.Session
 	if err != nil {
 		return s, nil, err
 	}
-	return s, doc, d.Within(in.Doctype, doc)
+	if err := d.Within(in.Doctype, doc); err != nil {
+		return s, nil, err
+	}
+	return s, doc, d.held(ctx, s, in.Doctype, doc)
 }
 
 // Version is Document for a version that a person is asked about: one that has
 // changed since it was read is refused.
 func (d *Desk) Version(ctx context.Context, c *kit.Call, in VersionIn) (api.Session, api.Doc, error) {
 	s, doc, err := d.Document(ctx, c, in.DocIn)
-	if err == nil && doc.Text("modified") != in.Expected {
+	if err == nil && (in.Expected == "" || doc.Text("modified") != in.Expected) {
 		err = fault.New(fault.Conflict, "%s %s has changed since it was read: it is no longer of %s, so nothing was done. Read it again with get_document and decide from there.", in.Doctype, in.Name, clipped(in.Expected))
 	}
 	return s, doc, err

@@ -2,6 +2,8 @@ package access
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/erpnext/api"
@@ -17,7 +19,7 @@ func (d *Desk) Within(doctype string, doc api.Doc) error {
 		return nil
 	}
 	has, told := doc[companyField]
-	if doctype == "Company" {
+	if strings.EqualFold(doctype, "Company") {
 		has, told = doc["name"], true
 	}
 	if !told || has == nil || has == "" || has == d.Company {
@@ -30,12 +32,19 @@ func (d *Desk) elsewhere() error {
 	return fault.New(fault.Forbidden, "This is of another company than %s, which the operator scopes this server to. Take one of that company, or ask the operator to change ERPNEXT_COMPANY.", d.Company)
 }
 
-// Scope adds the company to the filters of a list.
+// Scope adds the company to the filters of a list. Rows of a DocType stand in tables of
+// many others, so only those of the one that is named are asked for.
 func (d *Desk) Scope(ctx context.Context, c *kit.Call, s api.Session, doctype, parent string, filters [][]any) ([][]any, error) {
-	if d.Company == "" {
+	if parent != "" {
+		filters = append(slices.Clone(filters), []any{"parenttype", "=", parent})
+	}
+	if !d.narrowed() {
 		return filters, nil
 	}
-	if doctype == "Company" {
+	if strings.EqualFold(doctype, "File") {
+		return nil, fault.New(fault.Forbidden, "Files hang on documents, not all of which this server may touch. list_files has those of one that it may.")
+	}
+	if strings.EqualFold(doctype, "Company") && d.Company != "" {
 		return append(filters, []any{"name", "=", d.Company}), nil
 	}
 	if parent != "" {
@@ -43,7 +52,7 @@ func (d *Desk) Scope(ctx context.Context, c *kit.Call, s api.Session, doctype, p
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := b.Field(companyField); ok {
+		if _, ok := b.Field(companyField); ok && d.Company != "" {
 			return nil, fault.New(fault.Forbidden, "This server is scoped to the company %s, so rows of %s are read with the document they stand in. Use get_document.", d.Company, parent)
 		}
 		return filters, nil
@@ -52,7 +61,10 @@ func (d *Desk) Scope(ctx context.Context, c *kit.Call, s api.Session, doctype, p
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := b.Field(companyField); ok {
+	if bool(b.Table) {
+		return nil, fault.New(fault.Forbidden, "%s are rows of documents, not all of which this server may touch. Name the DocType of those documents in parent of list_documents, or use get_document.", doctype)
+	}
+	if _, ok := b.Field(companyField); ok && d.Company != "" {
 		filters = append(filters, []any{companyField, "=", d.Company})
 	}
 	return filters, nil

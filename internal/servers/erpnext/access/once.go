@@ -15,6 +15,7 @@ import (
 const (
 	onceTime = 24 * time.Hour
 	mostOnce = 2000
+	userOnce = 300 // of one user, so that nobody uses up the room of all
 )
 
 type onceKey struct{ user, doctype, key string }
@@ -39,7 +40,7 @@ func (d *Desk) Once(c *kit.Call, doctype, key string) (done func(name string, er
 		}
 		return nil, was.name, nil
 	}
-	if !d.room(now) {
+	if !d.room(k.user, now) {
 		return nil, "", fault.New(fault.Limited, "Too many keys are remembered already. Create it without idempotency_key.")
 	}
 	d.once[k] = made{until: now.Add(onceTime)}
@@ -60,13 +61,16 @@ func (d *Desk) became(k onceKey, name string, err error) {
 }
 
 // room forgets what is old and tells whether there is room. d.mu is held.
-func (d *Desk) room(now time.Time) bool {
+func (d *Desk) room(user string, now time.Time) bool {
 	if d.once == nil {
 		d.once = map[onceKey]made{}
 	}
-	if len(d.once) < mostOnce {
-		return true
-	}
 	maps.DeleteFunc(d.once, func(_ onceKey, was made) bool { return !now.Before(was.until) })
-	return len(d.once) < mostOnce
+	own := 0
+	for k := range d.once {
+		if k.user == user {
+			own++
+		}
+	}
+	return own < userOnce && len(d.once) < mostOnce
 }

@@ -23,6 +23,12 @@ func (t Table) Text() string { return t.text }
 
 // Tabled makes a table of a page of rows, as many as fit an answer.
 func Tabled(c *kit.Call, w kit.Window, columns []string, rows []api.Doc, more bool) Table {
+	return Sifted(c, w, columns, rows, more, func(api.Doc) bool { return true })
+}
+
+// Sifted is Tabled without the rows that keep leaves out. The cursor counts them, too:
+// the site does.
+func Sifted(c *kit.Call, w kit.Window, columns []string, rows []api.Doc, more bool, keep func(api.Doc) bool) Table {
 	all := make([][]any, len(rows))
 	for i, row := range rows {
 		all[i] = make([]any, len(columns))
@@ -31,21 +37,26 @@ func Tabled(c *kit.Call, w kit.Window, columns []string, rows []api.Doc, more bo
 		}
 	}
 	t := Table{Columns: columns}
-	t.Rows, t.PageOut = Fit(w, all, more)
+	page, next := Fit(w, all, more)
+	t.Rows, t.PageOut = [][]any{}, next
+	for i, row := range page {
+		if keep(rows[i]) {
+			t.Rows = append(t.Rows, row)
+		}
+	}
 	return t.Said(c, "")
 }
 
 // Said writes the text of a table; note stands below.
 func (t Table) Said(c *kit.Call, note string) Table {
-	if len(t.Rows) == 0 {
-		t.text = "None. " + note
-		return t
-	}
 	lines := make([]string, len(t.Rows))
 	for i, row := range t.Rows {
 		lines[i] = kit.Compact(row)
 	}
-	t.text = strings.Join(t.Columns, ",") + "\n" + c.Outside(strings.Join(lines, "\n"))
+	t.text = "None."
+	if len(lines) > 0 {
+		t.text = strings.Join(t.Columns, ",") + "\n" + c.Outside(strings.Join(lines, "\n"))
+	}
 	if note != "" {
 		t.text += "\n" + note
 	}

@@ -95,7 +95,7 @@ func (s Session) Get(ctx context.Context, doctype, name string) (Doc, error) {
 		return nil, err
 	}
 	var out envelope[Doc]
-	if err := s.get(ctx, f.document(doctype, name), nil, &out, doctype+" "+name); err != nil {
+	if err := s.get(ctx, f.at(name).document(doctype, name), nil, &out, doctype+" "+name); err != nil {
 		return nil, err
 	}
 	if out.Data == nil {
@@ -110,7 +110,7 @@ func (s Session) Create(ctx context.Context, doctype string, values Doc) (Doc, e
 	if err != nil {
 		return nil, err
 	}
-	return s.save(ctx, kit.Request{Method: http.MethodPost, Path: f.document(doctype), JSON: values, What: doctype},
+	return s.save(ctx, kit.Request{Method: http.MethodPost, Path: f.document(doctype), JSON: f.body(values), What: doctype},
 		"Look with list_documents of "+doctype+", newest first (order_by creation desc), whether it is there, before you create it again.")
 }
 
@@ -121,8 +121,18 @@ func (s Session) Update(ctx context.Context, doctype, name string, values Doc) (
 	if err != nil {
 		return nil, err
 	}
-	return s.save(ctx, kit.Request{Method: f.patch(), Path: f.document(doctype, name), JSON: values, What: doctype + " " + name},
+	f = f.at(name)
+	return s.save(ctx, kit.Request{Method: f.patch(), Path: f.document(doctype, name), JSON: f.body(values), What: doctype + " " + name},
 		"Read "+doctype+" "+name+" with get_document: if modified is as before, nothing has happened.")
+}
+
+// body is a document as it is sent. Version 1 reads a field called data as the whole
+// document (get_request_form_data in frappe/api/v1.py), so the whole is put there.
+func (f Flavour) body(values Doc) Doc {
+	if _, ok := values["data"]; ok && f == V1 {
+		return Doc{"data": encoded(values)}
+	}
+	return values
 }
 
 func (s Session) save(ctx context.Context, req kit.Request, lookup string) (Doc, error) {
@@ -143,7 +153,7 @@ func (s Session) Delete(ctx context.Context, doctype, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, kit.Request{Method: http.MethodDelete, Path: f.document(doctype, name), Into: &struct{}{}, What: doctype + " " + name},
+	return s.change(ctx, kit.Request{Method: http.MethodDelete, Path: f.at(name).document(doctype, name), Into: &struct{}{}, What: doctype + " " + name},
 		"Read "+doctype+" "+name+" with get_document: if it is not found, it is deleted.")
 }
 

@@ -145,17 +145,18 @@ func undetermined(err error, lookup string) error {
 	if err == nil || !lost(err) {
 		return err
 	}
-	return &Undetermined{fault.Wrap(err, fault.CodeOf(err), "%s It is undetermined whether this was done. %s", fault.PublicOf(err), lookup)}
+	became := fault.PublicOf(err)
+	if kit.StatusOf(err) == http.StatusServiceUnavailable { // "try again" would be wrong here
+		became = "A proxy before ERPNext lost it or did not reach it (503)."
+	}
+	return &Undetermined{fault.Wrap(err, fault.CodeOf(err), "%s It is undetermined whether this was done. %s", became, lookup)}
 }
 
 func lost(err error) bool {
 	if _, ok := RefusalOf(err); ok {
 		return false // Frappe takes back what a request that fails has done
 	}
-	switch status := kit.StatusOf(err); {
-	case status == http.StatusServiceUnavailable:
-		return false // stopped, or being updated
-	case status != 0:
+	if status := kit.StatusOf(err); status != 0 { // of a proxy; some say 503 of a connection that broke, too
 		return status >= 500
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"drawbridge/internal/servers/kit"
 )
@@ -34,6 +35,16 @@ func (s Session) Flavour(ctx context.Context) (Flavour, error) {
 	}
 	s.client.flavour.Store(&found)
 	return found, nil
+}
+
+// at is the version by which a document of a name is spoken of. Version 2 would take
+// what follows a slash for a part of its own routes (NAME/method/submit, NAME/copy), so
+// such names go by version 1, which takes everything for the name.
+func (f Flavour) at(name string) Flavour {
+	if strings.Contains(name, "/") {
+		return V1
+	}
+	return f
 }
 
 // document is the path of a DocType, or of a document of it.

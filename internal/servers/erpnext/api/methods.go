@@ -21,6 +21,10 @@ func Read[T any](ctx context.Context, s Session, method string, q url.Values, wh
 	return out.value(), err
 }
 
+// Dispatch is the parameter that Frappe reads before the path, as the function to call
+// (frappe/app.py). Nobody may send it.
+const Dispatch = "cmd"
+
 // Do calls a whitelisted function that changes something. lookup says how to find
 // out what became of it.
 func Do[T any](ctx context.Context, s Session, method string, args any, what, lookup string) (v T, err error) {

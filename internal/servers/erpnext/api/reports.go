@@ -43,7 +43,8 @@ type rawReport struct {
 // RunReport runs a report. fresh has a report that is prepared in the background run
 // at once.
 func (s Session) RunReport(ctx context.Context, name string, filters Doc, fresh bool) (Report, error) {
-	q := url.Values{"report_name": {name}, "filters": {encoded(filters)}}
+	// A report of somebody's own would be run with the filters kept in it instead.
+	q := url.Values{"report_name": {name}, "filters": {encoded(filters)}, "are_default_filters": {"false"}}
 	if fresh {
 		q.Set("ignore_prepared_report", "1")
 	}

@@ -10,16 +10,13 @@ import (
 )
 
 // Tools are the tools.
-type Tools struct {
-	*access.Desk
-	Methods kit.Targets // functions that call_method may call; none without a list
-}
+type Tools struct{ *access.Desk }
 
 // Workflow are the tools about workflows.
 func (t Tools) Workflow() []kit.Tool {
 	return []kit.Tool{
 		kit.Read("get_workflow_actions", "Get Workflow Actions", "State of a document in its workflow, and the next steps.", access.Told(t.workflowActions)),
-		kit.WithPreview(kit.Destroy("apply_workflow_action", "Apply Workflow Action", "Take a step of the workflow; it may submit or cancel.", access.Told(t.applyAction)), access.Previewed(t.previewAction)),
+		kit.WithPreview(kit.Destroy("apply_workflow_action", "Apply Workflow Action", "Take a step of the workflow; it may submit or cancel.", access.Told(t.applyAction)).Within(access.Slow), access.Previewed(t.previewAction)),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"drawbridge/internal/fault"
@@ -44,9 +45,6 @@ func (t Tools) upload(ctx context.Context, c *kit.Call, in uploadIn) (out fileOu
 	if err != nil {
 		return out, err
 	}
-	if in.Public && !c.Confirmed() {
-		return out, kit.Ask(kit.Question{Target: in.As, Effect: "Puts a file into ERPNext that anyone with the link can read, without signing in."})
-	}
 	var content io.Reader = strings.NewReader(in.Text)
 	if in.File != "" {
 		kept, f, err := c.OpenFile(ctx, in.File)
@@ -57,6 +55,11 @@ func (t Tools) upload(ctx context.Context, c *kit.Call, in uploadIn) (out fileOu
 		content = kept
 		if in.As == "" {
 			in.As = f.Name
+		}
+	}
+	if in.Public {
+		if err := c.Approve(kit.Question{Target: in.As, Effect: "Puts a file into ERPNext that anyone with the link can read, without signing in."}); err != nil {
+			return out, err
 		}
 	}
 	up, err := s.Upload(ctx, api.File{Name: path.Base(in.As), Private: api.Flag(!in.Public), Doctype: in.Doctype, Doc: in.Name}, content)
@@ -79,12 +82,30 @@ type listFilesIn struct {
 	access.PageIn
 }
 
+// filesOf checks the documents whose files are wanted. Within one company it must be
+// said which: files do not say whose they are.
+func (t Tools) filesOf(ctx context.Context, c *kit.Call, in listFilesIn) (api.Session, error) {
+	s, err := t.Open(ctx, c, "File")
+	switch {
+	case err != nil:
+		return s, err
+	case in.Doctype != "" && in.Name != "":
+		_, _, err = t.Document(ctx, c, access.DocIn{DoctypeIn: access.DoctypeIn{Doctype: in.Doctype}, Name: in.Name})
+	case in.Doctype != "":
+		err = t.Check(in.Doctype)
+	}
+	if err == nil && t.Company != "" && (in.Doctype == "" || in.Name == "") {
+		err = fault.New(fault.Forbidden, "This server is scoped to the company %s, so files are listed with the document they hang on. Name it by doctype and name.", t.Company)
+	}
+	return s, err
+}
+
 func (t Tools) listFiles(ctx context.Context, c *kit.Call, in listFilesIn) (out access.Table, err error) {
 	w, err := in.Window(show.Rows)
 	if err != nil {
 		return out, err
 	}
-	s, err := t.Open(ctx, c, "File")
+	s, err := t.filesOf(ctx, c, in)
 	if err != nil {
 		return out, err
 	}
@@ -105,13 +126,10 @@ func (t Tools) listFiles(ctx context.Context, c *kit.Call, in listFilesIn) (out 
 	if err != nil {
 		return out, err
 	}
-	var shown []api.Doc
-	for _, row := range rows {
-		if to := row.Text("attached_to_doctype"); to == "" || t.Doctypes.Allows(to) {
-			shown = append(shown, row)
-		}
-	}
-	return access.Tabled(c, w, columns, shown, more), nil
+	return access.Sifted(c, w, columns, rows, more, func(r api.Doc) bool {
+		to := r.Text("attached_to_doctype")
+		return to == "" || t.Allows(to)
+	}), nil
 }
 
 type downloadIn struct {
@@ -119,8 +137,17 @@ type downloadIn struct {
 }
 
 type keptOut struct {
-	File kit.File      `json:"file"`
+	File keptFile      `json:"file"`
 	Text kit.Untrusted `json:"text,omitempty"`
+}
+
+// keptFile is a kept file whose name somebody else has chosen.
+type keptFile struct {
+	Ref      string        `json:"ref" jsonschema:"Give this to a tool that takes a file."`
+	Name     kit.Untrusted `json:"name"`
+	MIMEType string        `json:"mime_type,omitempty"`
+	Size     int64         `json:"size"`
+	Expires  time.Time     `json:"expires"`
 }
 
 // textRoom bounds the text of a file that is shown.
@@ -131,23 +158,20 @@ func (t Tools) download(ctx context.Context, c *kit.Call, in downloadIn) (out ke
 	if err != nil {
 		return out, err
 	}
-	if to := doc.Text("attached_to_doctype"); to != "" { // a file is as secret as what it hangs on
-		if _, _, err := t.Document(ctx, c, access.DocIn{DoctypeIn: access.DoctypeIn{Doctype: to}, Name: access.NameOf(api.Doc{"name": doc["attached_to_name"]})}); err != nil {
-			return out, err
-		}
-	}
 	content, err := s.Download(ctx, api.File{ID: in.ID, URL: doc.Text("file_url")})
 	if err != nil {
 		return out, err
 	}
-	name := doc.Text("file_name")
+	name := show.Clip(show.Plain(path.Base(doc.Text("file_name"))), 140)
 	kind := mime.TypeByExtension(path.Ext(name))
 	if kind == "" {
 		kind = http.DetectContentType(content)
 	}
-	if out.File, err = c.PutFile(ctx, kit.File{Name: name, MIMEType: kind}, bytes.NewReader(content)); err != nil {
+	kept, err := c.PutFile(ctx, kit.File{Name: name, MIMEType: kind}, bytes.NewReader(content))
+	if err != nil {
 		return out, err
 	}
+	out.File = keptFile{kept.Ref, kit.Untrusted(kept.Name), kept.MIMEType, kept.Size, kept.Expires}
 	if utf8.Valid(content) && !bytes.ContainsRune(content, 0) {
 		out.Text = kit.Untrusted(show.Clip(show.Plain(string(content)), textRoom))
 	}

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/url"
+	"regexp"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/erpnext/api"
@@ -20,20 +21,30 @@ type callOut struct {
 	Result kit.Untrusted `json:"result"`
 }
 
-// allowed refuses a function that the operator does not name.
-func (t Tools) allowed(method string) error {
-	if len(t.Methods.Allow) == 0 {
-		return fault.New(fault.Forbidden, "No function may be called. The operator can allow some by name in ERPNEXT_METHODS.")
+// methodRule is what a function can be called. A slash would lead to another one.
+var methodRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
+
+// allowed refuses a function that the operator does not name, and arguments by which
+// Frappe would call another.
+func (t Tools) allowed(in callIn) error {
+	if err := t.Function(in.Method); err != nil {
+		return err
 	}
-	return t.Methods.Check("function", method)
+	if !methodRule.MatchString(in.Method) {
+		return fault.New(fault.Invalid, "The method is not the dotted name of a function. Send it as ERPNEXT_METHODS allows it.")
+	}
+	if _, ok := in.Args[api.Dispatch]; ok {
+		return fault.New(fault.Invalid, "By an argument called %s Frappe calls another function than the one named. Leave it out.", api.Dispatch)
+	}
+	return nil
 }
 
 func (t Tools) previewCall(_ context.Context, _ *kit.Call, in callIn) (kit.Preview, error) {
-	return kit.Preview{Target: in.Method, Effect: "Calls this function of ERPNext, with whatever it does."}, t.allowed(in.Method)
+	return kit.Preview{Target: in.Method, Effect: "Calls this function of ERPNext, with whatever it does."}, t.allowed(in)
 }
 
 func (t Tools) callMethod(ctx context.Context, c *kit.Call, in callIn) (out callOut, err error) {
-	if err := t.allowed(in.Method); err != nil {
+	if err := t.allowed(in); err != nil {
 		return out, err
 	}
 	s, err := t.Session(ctx, c)

@@ -26,9 +26,10 @@ type action struct {
 	Next   kit.Untrusted `json:"next_state"`
 }
 
-// workflowOf is the workflow of a DocType.
-func (t Tools) workflowOf(ctx context.Context, c *kit.Call, s api.Session, doctype string) (*api.Workflow, error) {
-	b, err := t.Meta(ctx, c, s, doctype)
+// workflowOf is the workflow of a DocType as it is now: a person is told what a step of
+// it does.
+func workflowOf(ctx context.Context, s api.Session, doctype string) (*api.Workflow, error) {
+	b, err := s.Describe(ctx, doctype)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (t Tools) workflowActions(ctx context.Context, c *kit.Call, in access.DocIn
 	if err != nil {
 		return out, err
 	}
-	w, err := t.workflowOf(ctx, c, s, in.Doctype)
+	w, err := workflowOf(ctx, s, in.Doctype)
 	if err != nil {
 		return out, err
 	}
@@ -69,7 +70,7 @@ func (t Tools) step(ctx context.Context, c *kit.Call, in applyIn) (s api.Session
 	if err != nil {
 		return s, nil, found, err
 	}
-	if w, err = t.workflowOf(ctx, c, s, in.Doctype); err != nil {
+	if w, err = workflowOf(ctx, s, in.Doctype); err != nil {
 		return s, nil, found, err
 	}
 	steps, err := s.Transitions(ctx, in.Doctype, in.Name)
@@ -88,16 +89,17 @@ func (t Tools) previewAction(ctx context.Context, c *kit.Call, in applyIn) (kit.
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	p := kit.Preview{Target: in.Doctype + " " + in.Name, Effect: fmt.Sprintf("%s: from %s to %s.", show.Words(found.Action), show.Words(found.State), show.Words(found.Next))}
+	effect := "Takes a step of the workflow."
 	for _, state := range w.States {
 		if state.State == found.Next && state.DocStatus == "1" {
-			p.Changes = append(p.Changes, "submits the document if it is a draft: it counts in books and stock from then on")
+			effect += " It submits the document if it is a draft: it counts in books and stock from then on."
 		}
 		if state.State == found.Next && state.DocStatus == "2" {
-			p.Changes = append(p.Changes, "cancels the document for good")
+			effect += " It cancels the document for good."
 		}
 	}
-	return p, nil
+	line := fmt.Sprintf("%s: from %s to %s", show.Words(found.Action), show.Words(found.State), show.Words(found.Next))
+	return access.Seen(c, in.Doctype+" "+in.Name, effect, []string{line}), nil
 }
 
 type appliedOut struct {

@@ -2,6 +2,7 @@ package documents
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,13 +27,8 @@ func (t Tools) create(ctx context.Context, c *kit.Call, in createIn) (out access
 	if err != nil {
 		return out, err
 	}
-	if err := guarded(c, in.Doctype, "Creates a document of the DocType "+in.Doctype+"."); err != nil {
+	if err := t.approved(c, b, in); err != nil {
 		return out, err
-	}
-	if in.Submit {
-		if err := t.maySubmit(c, b); err != nil {
-			return out, err
-		}
 	}
 	done, before, err := t.Once(c, in.Doctype, in.Key)
 	if err != nil {
@@ -51,7 +47,11 @@ func (t Tools) create(ctx context.Context, c *kit.Call, in createIn) (out access
 	if in.Submit {
 		after, err := s.Update(ctx, in.Doctype, out.Name, api.Doc{"docstatus": submitted, "modified": out.Modified})
 		if err != nil {
-			return out, access.Say(err, fault.CodeOf(err), "The draft %s %s was created and is not submitted. %s", in.Doctype, out.Name, fault.PublicOf(access.Explain(c, t.needs(ctx, c, s, in.Doctype, doc, err))))
+			became := "and is not submitted"
+			if _, lost := errors.AsType[*api.Undetermined](err); lost {
+				became = "and may be submitted"
+			}
+			return out, access.Say(err, fault.CodeOf(err), "The draft %s %s was created %s. %s", in.Doctype, out.Name, became, fault.PublicOf(access.Explain(c, t.needs(ctx, c, s, in.Doctype, doc, err))))
 		}
 		return access.SavedOf(in.Doctype, after), nil
 	}
@@ -72,16 +72,36 @@ func (t Tools) fresh(ctx context.Context, c *kit.Call, in createIn) (api.Session
 	switch {
 	case bool(b.Table):
 		return s, nil, fault.New(fault.Invalid, "%s are rows of other documents. Add them with update_document of the document they belong to.", in.Doctype)
+	case b.Name == "File":
+		return s, nil, fault.New(fault.Invalid, "A File made as a document could claim the content of another. Use upload_file.")
 	case bool(b.Single):
 		return s, nil, fault.New(fault.Invalid, "There is one %s, and no more. Change it with update_document; its name is %s.", in.Doctype, in.Doctype)
 	}
-	if err := check(b, in.Values); err != nil {
+	if err := t.check(b, in.Values); err != nil {
 		return s, nil, err
 	}
 	return s, b, t.Owned(b, in.Values, false)
 }
 
-func (t Tools) maySubmit(c *kit.Call, b *api.Bundle) error {
+// approved has a person asked, in one question, about what counts at once and about
+// what changes ERPNext itself.
+func (t Tools) approved(c *kit.Call, b *api.Bundle, in createIn) error {
+	effect := "Creates this document."
+	if in.Submit {
+		if err := t.maySubmit(b); err != nil {
+			return err
+		}
+		effect = "Creates this document and submits it: it counts in books and stock from then on."
+	}
+	if guarded(b.Name) {
+		effect += " " + why
+	} else if !in.Submit {
+		return nil
+	}
+	return c.Approve(kit.Question{Target: b.Name, Effect: effect})
+}
+
+func (t Tools) maySubmit(b *api.Bundle) error {
 	switch {
 	case !bool(b.Submittable):
 		return fault.New(fault.Invalid, "%s cannot be submitted. Create it without submit.", b.Name)
@@ -89,8 +109,6 @@ func (t Tools) maySubmit(c *kit.Call, b *api.Bundle) error {
 		return fault.New(fault.Conflict, "%s goes through a workflow. Create it without submit; apply_workflow_action takes its steps.", b.Name)
 	case t.Mode != kit.ModeAll:
 		return fault.New(fault.Forbidden, "Submitting is switched off because ERPNEXT_MODE is %s. Create a draft, or ask the operator to set ERPNEXT_MODE=all.", t.Mode)
-	case !c.Confirmed():
-		return kit.Ask(kit.Question{Target: b.Name, Effect: "Creates this document and submits it: it counts in books and stock from then on."})
 	}
 	return nil
 }
@@ -100,16 +118,16 @@ func (t Tools) previewCreate(ctx context.Context, c *kit.Call, in createIn) (kit
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	p := kit.Preview{Target: in.Doctype, Effect: "Creates a draft. All fields are known."}
+	effect := "Creates a draft. All fields are known."
 	if in.Submit {
-		p.Effect = "Creates a document and submits it. All fields are known."
+		effect = "Creates a document and submits it. All fields are known."
 	}
+	var all []string
 	for _, one := range missing(b, in.Values) {
-		p.Changes = append(p.Changes, "needs a value unless ERPNext fills it in: "+one)
+		all = append(all, "needs a value unless ERPNext fills it in: "+one)
 	}
 	dead, err := t.deadLinks(ctx, s, b, in.Values)
-	p.Changes = append(p.Changes, dead...)
-	return p, err
+	return access.Seen(c, in.Doctype, effect, append(all, dead...)), err
 }
 
 // mostLinks bounds how many links a dry run looks up.
@@ -120,7 +138,7 @@ func (t Tools) deadLinks(ctx context.Context, s api.Session, b *api.Bundle, valu
 	looked := 0
 	for _, f := range b.Fields {
 		name := values.Text(f.Name)
-		if f.Type != "Link" || name == "" || looked == mostLinks {
+		if f.Type != "Link" || name == "" || looked == mostLinks || !t.Allows(string(f.Options)) {
 			continue
 		}
 		looked++

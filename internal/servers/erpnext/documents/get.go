@@ -58,6 +58,11 @@ func (t Tools) GetDocument(ctx context.Context, c *kit.Call, in GetIn) (out GetO
 	if err != nil {
 		return out, err
 	}
+	for name := range doc { // rows that the operator denies
+		if rows := doc.Rows(name); len(rows) > 0 && t.Shows(rows[0].Text("doctype")) != nil {
+			delete(doc, name)
+		}
+	}
 	for _, f := range in.Fields {
 		if _, ok := doc[f]; !ok {
 			return out, fault.New(fault.Invalid, "%s %s has no field %q, or this key does not see it. get_doctype has the names.", in.Doctype, in.Name, show.Clip(f, 60))

@@ -61,7 +61,7 @@ func (t Tools) submit(ctx context.Context, c *kit.Call, in access.VersionIn) (ou
 
 func (t Tools) previewSubmit(ctx context.Context, c *kit.Call, in access.VersionIn) (kit.Preview, error) {
 	_, doc, err := t.forSubmit(ctx, c, in)
-	return preview(in.DocIn, "Submits the draft: it counts in books and stock from then on, and can only be cancelled.", doc), err
+	return preview(c, in.DocIn, "Submits the draft: it counts in books and stock from then on, and can only be cancelled.", doc), err
 }
 
 func (t Tools) cancel(ctx context.Context, c *kit.Call, in access.VersionIn) (out access.Saved, err error) {
@@ -81,7 +81,7 @@ func (t Tools) previewCancel(ctx context.Context, c *kit.Call, in access.Version
 	if err == nil {
 		err = standsAt(in.DocIn, doc, submitted, "cancelled")
 	}
-	return preview(in.DocIn, "Cancels the document for good: its entries in books and stock are reversed.", doc), err
+	return preview(c, in.DocIn, "Cancels the document for good: its entries in books and stock are reversed.", doc), err
 }
 
 type deletedOut struct {
@@ -111,33 +111,33 @@ func (t Tools) previewDelete(ctx context.Context, c *kit.Call, in access.Version
 	if err == nil {
 		err = deletable(in.DocIn, doc)
 	}
-	return preview(in.DocIn, "Deletes the document for good, with its rows and comments.", doc), err
+	return preview(c, in.DocIn, "Deletes the document for good, with its rows and comments.", doc), err
 }
 
 // telling are the fields by which a person knows a document.
 var telling = []string{"title", "customer", "customer_name", "supplier", "party_name", "party", "company", "posting_date", "transaction_date", "due_date", "delivery_date", "grand_total", "paid_amount", "total_debit", "currency", "status", "amended_from", "subject", "item_name", "email_id"}
 
 // preview is what a person reads before a document is submitted, cancelled, deleted.
-func preview(in access.DocIn, effect string, doc api.Doc) kit.Preview {
-	p := kit.Preview{Target: in.Doctype + " " + in.Name, Effect: effect}
+func preview(c *kit.Call, in access.DocIn, effect string, doc api.Doc) kit.Preview {
+	var all []string
 	for _, name := range telling {
 		if !show.Empty(doc[name]) {
-			p.Changes = append(p.Changes, name+": "+show.Cell(doc[name]))
+			all = append(all, name+": "+show.Cell(doc[name]))
 		}
 	}
 	for _, name := range show.Names(doc) {
 		rows := doc.Rows(name)
 		for i, row := range rows {
 			if i == 8 {
-				p.Changes = append(p.Changes, fmt.Sprintf("%s: and %d more rows", name, len(rows)-i))
+				all = append(all, fmt.Sprintf("%s: and %d more rows", name, len(rows)-i))
 				break
 			}
 			if line := rowLine(row); line != "" {
-				p.Changes = append(p.Changes, fmt.Sprintf("%s %d: %s", name, i+1, line))
+				all = append(all, fmt.Sprintf("%s %d: %s", name, i+1, line))
 			}
 		}
 	}
-	return p
+	return access.Seen(c, in.Doctype+" "+in.Name, effect, all)
 }
 
 // rowLine is a row in a few words.

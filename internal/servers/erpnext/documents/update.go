@@ -51,8 +51,11 @@ func (t Tools) prepare(ctx context.Context, c *kit.Call, in updateIn) (e edit, e
 	if err != nil {
 		return e, err
 	}
-	if err := check(b, in.Values); err != nil {
+	if err := t.check(b, in.Values); err != nil {
 		return e, err
+	}
+	if bool(b.Table) {
+		return e, fault.New(fault.Invalid, "%s are rows of other documents. Change them with update_document of the document they stand in.", in.Doctype)
 	}
 	if _, ok := in.Values["name"]; ok {
 		return e, fault.New(fault.Invalid, "The name of a document cannot change here. Leave name out of the values.")
@@ -83,8 +86,11 @@ func (t Tools) update(ctx context.Context, c *kit.Call, in updateIn) (out update
 	if err != nil {
 		return out, err
 	}
-	if err := guarded(c, in.Doctype, "Changes "+in.Doctype+" "+in.Name+"."); err != nil {
-		return out, err
+	if guarded(in.Doctype) {
+		p := e.preview(c, in)
+		if err := c.Approve(kit.Question{Target: p.Target, Effect: strings.Join(append([]string{p.Effect + " " + why}, p.Changes...), "\n"), Bound: p.Bound}); err != nil {
+			return out, err
+		}
 	}
 	after, err := e.s.Update(ctx, in.Doctype, in.Name, e.send)
 	switch {
@@ -180,9 +186,14 @@ func (t Tools) previewUpdate(ctx context.Context, c *kit.Call, in updateIn) (kit
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	p := kit.Preview{Target: in.Doctype + " " + in.Name, Effect: "Changes the document of " + e.before.Text("modified") + "."}
+	return e.preview(c, in), nil
+}
+
+// preview says what an edit does to the version that it is made on.
+func (e edit) preview(c *kit.Call, in updateIn) kit.Preview {
+	var all []string
 	for _, name := range show.Names(in.Values) {
-		p.Changes = append(p.Changes, show.Clip(fmt.Sprintf("%s: %s → %s", name, show.Cell(e.before[name]), show.Cell(e.send[name])), 2*show.CellRoom))
+		all = append(all, show.Clip(fmt.Sprintf("%s: %s → %s", name, show.Cell(e.before[name]), show.Cell(e.send[name])), 2*show.CellRoom))
 	}
-	return p, nil
+	return access.Seen(c, in.Doctype+" "+in.Name, "Changes the document of "+show.Clip(e.before.Text("modified"), 40)+".", all)
 }

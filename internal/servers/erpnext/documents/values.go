@@ -17,23 +17,27 @@ import (
 var own = []string{"docstatus", "owner", "creation", "modified", "modified_by", "doctype", "parent", "parenttype", "parentfield", "amended_from"}
 
 // check refuses values that ERPNext would drop or that other tools are for.
-func check(b *api.Bundle, values api.Doc) error {
+func (t Tools) check(b *api.Bundle, values api.Doc) error {
 	if len(values) == 0 {
 		return fault.New(fault.Invalid, "There are no values. get_doctype with required_only says what %s needs.", b.Name)
 	}
 	for _, name := range show.Names(values) {
-		if err := checkField(b, name, values[name]); err != nil {
+		if err := t.checkField(b, name, values[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkField(b *api.Bundle, name string, value any) error {
+func (t Tools) checkField(b *api.Bundle, name string, value any) error {
 	w := b.Workflow()
 	switch {
 	case slices.Contains(own, name):
 		return fault.New(fault.Invalid, "%s is set by ERPNext itself. Leave it out; submit_document, cancel_document and amend_document change where a document stands.", name)
+	case name == api.Dispatch:
+		return fault.New(fault.Invalid, "%s cannot be set here: Frappe takes it for the name of a function to call. Leave it out.", name)
+	case b.Name == "File" && (name == "file_url" || strings.HasPrefix(name, "attached_to_")):
+		return fault.New(fault.Invalid, "%s says whose content a file is. Leave it out, and upload the file anew with upload_file.", name)
 	case w != nil && name == w.StateField:
 		return fault.New(fault.Invalid, "%s is the state of a workflow. Leave it out; apply_workflow_action changes it.", name)
 	case name == "name", name == "naming_series":
@@ -49,6 +53,9 @@ func checkField(b *api.Bundle, name string, value any) error {
 			return fault.New(fault.Invalid, "%s (%s) takes one value and not a list or an object. Send it as ERPNext shows it.", name, f.Type)
 		}
 		return nil
+	}
+	if err := t.Shows(string(f.Options)); err != nil {
+		return err
 	}
 	return checkRows(f, b.Child(name), value)
 }
@@ -196,19 +203,4 @@ func labelled(b *api.Bundle, label, row string) string {
 		}
 	}
 	return ""
-}
-
-// machinery are DocTypes that change what ERPNext itself does, who may do it, or where
-// it sends things. A person approves every change of them.
-var machinery = []string{"DocType", "Custom Field", "Customize Form", "Property Setter", "DocPerm", "Custom DocPerm", "Role", "Role Profile", "Has Role", "User", "User Permission",
-	"Server Script", "Client Script", "Report", "Print Format", "Web Form", "Web Page", "Web Template", "Workflow", "Assignment Rule", "Notification", "Auto Repeat", "Webhook", "Data Import", "Bulk Update",
-	"System Settings", "Website Settings", "Domain Settings", "LDAP Settings", "Social Login Key", "OAuth Client", "OAuth Bearer Token", "Connected App", "Token Cache", "Integration Request",
-	"Email Account", "Email Domain", "Email Queue", "Newsletter", "Scheduled Job Type", "Module Profile", "Package", "Installed Applications", "Document Share Key", "DocShare", "Navbar Settings", "Energy Point Rule"}
-
-// guarded asks a person about changes of the machinery.
-func guarded(c *kit.Call, doctype, what string) error {
-	if c.Confirmed() || !slices.ContainsFunc(machinery, func(m string) bool { return strings.EqualFold(m, doctype) }) {
-		return nil
-	}
-	return kit.Ask(kit.Question{Target: doctype, Effect: what + " This changes how ERPNext itself works, who may use it, or where it sends data."})
 }

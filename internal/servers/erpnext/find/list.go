@@ -50,8 +50,7 @@ func (t Tools) ListDoctypes(ctx context.Context, c *kit.Call, in ListDoctypesIn)
 	if err != nil {
 		return access.Table{}, err
 	}
-	rows = slices.DeleteFunc(rows, func(r api.Doc) bool { return !t.Doctypes.Allows(r.Text("name")) })
-	return access.Tabled(c, w, columns, rows, more), nil
+	return access.Sifted(c, w, columns, rows, more, func(r api.Doc) bool { return t.Allows(r.Text("name")) }), nil
 }
 
 func (t Tools) searchDoctypes(ctx context.Context, c *kit.Call, s api.Session, query string) (access.Table, error) {
@@ -61,7 +60,7 @@ func (t Tools) searchDoctypes(ctx context.Context, c *kit.Call, s api.Session, q
 	}
 	var rows []api.Doc
 	for _, f := range found {
-		if t.Doctypes.Allows(f.Value) {
+		if t.Allows(f.Value) {
 			rows = append(rows, api.Doc{"name": f.Value})
 		}
 	}
@@ -96,6 +95,9 @@ func (t Tools) listDocuments(ctx context.Context, c *kit.Call, in listIn) (out a
 		if err := t.Check(in.Parent); err != nil {
 			return out, err
 		}
+	}
+	if in.Count && (in.Parent != "" || len(in.Or) > 0) {
+		return out, fault.New(fault.Invalid, "ERPNext counts neither rows of tables nor with or_filters. Leave with_count out.")
 	}
 	q := api.Query{Fields: in.Fields, OrFilters: in.Or, OrderBy: in.Order, Start: w.Offset, Limit: w.Limit, Parent: in.Parent}
 	if err := t.checkQuery(ctx, c, s, in); err != nil {
@@ -216,35 +218,11 @@ func (t Tools) checkQuery(ctx context.Context, c *kit.Call, s api.Session, in li
 		if !fieldRule.MatchString(f) {
 			return fault.New(fault.Invalid, "%q is not the name of a field. get_doctype has the names.", show.Clip(f, 60))
 		}
-		if err := t.reaches(ctx, c, s, in.Doctype, f); err != nil {
+		if err := t.Reaches(ctx, c, s, in.Doctype, f); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// reaches checks the DocType that a field with a dot leads to.
-func (t Tools) reaches(ctx context.Context, c *kit.Call, s api.Session, doctype, field string) error {
-	if table, ok := strings.CutPrefix(field, "`tab"); ok {
-		table, _, _ = strings.Cut(table, "`")
-		return t.Check(table)
-	}
-	link, _, dotted := strings.Cut(field, ".")
-	if !dotted || len(t.Doctypes.Allow)+len(t.Doctypes.Deny) == 0 {
-		return nil
-	}
-	b, err := t.Meta(ctx, c, s, doctype)
-	if err != nil {
-		return err
-	}
-	f, ok := b.Field(link)
-	switch {
-	case !ok || f.Type == "Dynamic Link":
-		return fault.New(fault.Forbidden, "Fields of other documents can only be read here where it is clear which they are. Take %q out of the fields.", field)
-	case f.IsTable():
-		return nil
-	}
-	return t.Check(string(f.Options))
 }
 
 type countIn struct {

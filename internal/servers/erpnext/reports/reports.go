@@ -8,7 +8,7 @@ package reports
 import (
 	"context"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 
 	"drawbridge/internal/fault"
@@ -66,8 +66,7 @@ func (t Tools) listReports(ctx context.Context, c *kit.Call, in listReportsIn) (
 	if err != nil {
 		return out, err
 	}
-	rows = slices.DeleteFunc(rows, func(r api.Doc) bool { return !t.Doctypes.Allows(r.Text("ref_doctype")) })
-	return access.Tabled(c, w, columns, rows, more), nil
+	return access.Sifted(c, w, columns, rows, more, func(r api.Doc) bool { return t.Allows(r.Text("ref_doctype")) }), nil
 }
 
 type reportIn struct {
@@ -139,6 +138,9 @@ func (f filterOut) line() string {
 
 // open reads a report that the operator lets the server run, and what it wants.
 func (t Tools) open(ctx context.Context, c *kit.Call, name string) (s api.Session, need api.Requirements, err error) {
+	if err := t.Shows("Report"); err != nil {
+		return s, need, err
+	}
 	if s, err = t.Session(ctx, c); err != nil {
 		return s, need, err
 	}
@@ -212,16 +214,17 @@ func (t Tools) runReport(ctx context.Context, c *kit.Call, in runIn) (out runOut
 // filters are those of a call with the company that the operator scopes the server to.
 // One that is needed and missing keeps the report from being run.
 func (t Tools) filters(in runIn, need api.Requirements) (api.Doc, error) {
+	if _, ok := in.Filters["prepared_report_name"]; ok { // whatever filters that was made with
+		return nil, fault.New(fault.Invalid, "A prepared report is found by its filters. Leave prepared_report_name out.")
+	}
 	filters := api.Doc{}
-	for k, v := range in.Filters {
-		filters[k] = v
+	maps.Copy(filters, in.Filters)
+	if t.Company != "" && filters["company"] == nil { // also where the report does not declare it
+		filters["company"] = t.Company
 	}
 	var lacking []string
 	for _, f := range need.Filters {
 		_, given := filters[f.Field]
-		if f.Field == "company" && t.Company != "" && !given {
-			filters[f.Field], given = t.Company, true
-		}
 		if !given && f.Default != "" {
 			filters[f.Field], given = string(f.Default), true
 		}
@@ -229,7 +232,7 @@ func (t Tools) filters(in runIn, need api.Requirements) (api.Doc, error) {
 			lacking = append(lacking, fmt.Sprintf("%s (%s, %s)", f.Field, show.Clip(show.Words(f.Label), 80), f.Type))
 		}
 	}
-	if t.Company != "" && filters["company"] != nil && filters["company"] != t.Company {
+	if t.Company != "" && filters["company"] != t.Company {
 		return nil, fault.New(fault.Forbidden, "This server is scoped to the company %s. Run the report for that one, or ask the operator to change ERPNEXT_COMPANY.", t.Company)
 	}
 	if len(lacking) > 0 {

@@ -13,16 +13,19 @@ import (
 
 // shown is a page of a report's result.
 func (t Tools) shown(c *kit.Call, w kit.Window, in runIn, r api.Report) (out runOut, err error) {
-	columns, err := chosen(r.Columns, in.Columns)
+	columns, err := chosen(c, r.Columns, in.Columns)
 	if err != nil {
 		return out, err
 	}
 	for _, at := range columns {
 		out.Columns = append(out.Columns, r.Columns[at].Field)
 	}
-	rows := t.rows(r, columns)
+	rows, elsewhere := t.rows(r, columns)
 	if r.Total && len(rows) > 0 {
 		out.Sum, rows = rows[len(rows)-1], rows[:len(rows)-1]
+	}
+	if elsewhere { // they are over all companies
+		out.Sum, r.Summary, r.Chart, r.Message = nil, nil, nil, ""
 	}
 	out.Total = len(rows)
 	out.Rows, out.PageOut = access.Cut(w, rows)
@@ -38,7 +41,7 @@ func (t Tools) shown(c *kit.Call, w kit.Window, in runIn, r api.Report) (out run
 }
 
 // chosen are the places of the columns that are wanted.
-func chosen(all []api.Column, wanted []string) (out []int, err error) {
+func chosen(c *kit.Call, all []api.Column, wanted []string) (out []int, err error) {
 	for i := range all {
 		if len(wanted) == 0 && all[i].Field != "" {
 			out = append(out, i)
@@ -48,10 +51,10 @@ func chosen(all []api.Column, wanted []string) (out []int, err error) {
 		i := slices.IndexFunc(all, func(c api.Column) bool { return c.Field == name || strings.EqualFold(c.Label, name) })
 		if i < 0 {
 			var names []string
-			for _, c := range all {
-				names = append(names, c.Field)
+			for _, column := range all {
+				names = append(names, column.Field)
 			}
-			return nil, fault.New(fault.Invalid, "The report has no column %q. It has: %s.", show.Clip(name, 60), show.Clip(show.Plain(strings.Join(names, ", ")), show.WordsRoom))
+			return nil, fault.New(fault.Invalid, "The report has no column %q. It has%s.", show.Clip(name, 60), access.Data(c, show.Clip(show.Plain(strings.Join(names, ", ")), show.WordsRoom)))
 		}
 		out = append(out, i)
 	}
@@ -59,25 +62,26 @@ func chosen(all []api.Column, wanted []string) (out []int, err error) {
 }
 
 // rows are the rows in the order of the columns. Those of another company than the
-// operator's are left out, and so are empty lines.
-func (t Tools) rows(r api.Report, columns []int) (out [][]any) {
+// operator's are left out, which elsewhere tells, and so are empty lines.
+func (t Tools) rows(r api.Report, columns []int) (out [][]any, elsewhere bool) {
 	for _, raw := range r.Rows {
 		cells := make([]any, len(columns))
-		filled, elsewhere := false, false
+		filled, other := false, false
 		for i, at := range columns {
 			cells[i] = show.Value(cellOf(raw, r.Columns[at], at), show.CellRoom)
 			filled = filled || cells[i] != nil && cells[i] != ""
 		}
 		for at, column := range r.Columns {
-			if company, ok := cellOf(raw, column, at).(string); ok && column.Field == "company" && t.Company != "" {
-				elsewhere = company != "" && company != t.Company
+			if company, ok := cellOf(raw, column, at).(string); ok && t.Company != "" && (column.Field == "company" || column.Options == "Company") {
+				other = other || company != "" && company != t.Company
 			}
 		}
-		if filled && !elsewhere {
+		elsewhere = elsewhere || other
+		if filled && !other {
 			out = append(out, cells)
 		}
 	}
-	return out
+	return out, elsewhere
 }
 
 // cellOf is a cell of a row that is an object or an array.
