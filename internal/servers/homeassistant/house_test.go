@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,6 +191,7 @@ func TestHouse_lockNeedsAPerson(t *testing.T) {
 				for _, d := range h.Devices { // that it is a lock is enough
 					d.Labels = []string{}
 				}
+				free(h) // good_night switches all lights of the living room off
 			})
 			moved := func() int {
 				return s.fake.Services("lock", "unlock") + s.fake.Services("lock", "lock") + s.fake.Services("script", "good_night") + s.fake.Services("script", "turn_on") + posts(s.fake)
@@ -348,18 +350,13 @@ func TestHouse_scope(t *testing.T) {
 	}
 }
 
-// An approval is for the entities that the person read of. If the call stands for
-// others by then, nothing is done.
-func TestHouse_approvalIsForWhatWasShown(t *testing.T) {
-	t.Parallel()
-	s := home(t, fake.Options{}, nil)
-	c := s.ann().With(mcpwire.LatestModern, func(message string) string {
-		s.ann().Approving().Must(t, "update_registry", `{"kind":"entity","id":"cover.garage_door","changes":{"area":"hallway"}}`, nil)
-		return kittest.Approves(message)
-	})
-	text := c.Refused(t, "control_entities", `{"target":["area:hallway","valve.irrigation"],"action":"open","domains":["cover","valve"]}`)
-	if !strings.Contains(text, "has changed since") || s.fake.State("cover.garage_door") != "closed" || s.fake.State("valve.irrigation") != "closed" {
-		t.Errorf("%s", text)
+// free takes the label ai_blocked off everything.
+func free(h *fakehouse.House) {
+	for _, e := range h.Entities {
+		e.Labels = slices.DeleteFunc(e.Labels, func(l string) bool { return l == "ai_blocked" })
+	}
+	for _, d := range h.Devices {
+		d.Labels = slices.DeleteFunc(d.Labels, func(l string) bool { return l == "ai_blocked" })
 	}
 }
 

@@ -299,7 +299,7 @@ func TestHouse_maintenance(t *testing.T) {
 	t.Parallel()
 	s := home(t, fake.Options{Restarting: fake.Restart{Down: 300 * time.Millisecond, Starting: 300 * time.Millisecond}}, map[string]string{"mode": "all"})
 	c := s.ann().Approving()
-	var out struct{ Done string }
+	var out struct{ Done, Detail string }
 	c.Must(t, "run_maintenance", `{"op":"restart"}`, &out)
 	if !strings.HasPrefix(out.Done, "restarted") || s.fake.Services("homeassistant", "restart") != 1 {
 		t.Errorf("%+v", out)
@@ -331,8 +331,35 @@ func TestHouse_maintenance(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	c.Must(t, "run_maintenance", `{"op":"update_install","target":"update.hue_bridge"}`, &out)
-	if out.Done != "update.hue_bridge installed 1.5.0" {
+	if out.Done != "update.hue_bridge installed" || !strings.Contains(out.Detail, "1.5.0") {
 		t.Errorf("%+v", out)
+	}
+}
+
+// An update that is under way when the connection breaks is followed over the next one.
+func TestHouse_updateOutlivesConnection(t *testing.T) {
+	t.Parallel()
+	s := home(t, fake.Options{}, nil)
+	done := make(chan struct{})
+	go func() { // ends with the call
+		defer close(done)
+		s.ann().Approving().Must(t, "run_maintenance", `{"op":"update_install","target":"update.hue_bridge"}`, nil)
+	}()
+	if !s.fake.Await(t.Context(), func(c fake.Call) bool { return c.Command == "call_service" && c.Done }) {
+		t.Fatal("not called")
+	}
+	s.ann().Must(t, "get_states", `{"target":["light.hallway"]}`, nil) // on the same connection: the answer has come before
+	s.fake.Unplug()
+	for {
+		select {
+		case <-done:
+			if n := s.fake.Services("update", "install"); n != 1 {
+				t.Errorf("called %d times", n)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+			s.fake.Advance(10 * time.Second)
+		}
 	}
 }
 

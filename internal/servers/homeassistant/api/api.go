@@ -106,10 +106,12 @@ func (c *Client) As(token secret.String) Session {
 	h := c.all[key]
 	if h == nil {
 		h = &held{link: link.New(link.Options{Dial: c.up, Path: socketPath, Token: token, Log: c.log, Refine: c.refineDial}), regs: registries{turn: make(chan struct{}, 1)}}
-		if !c.closed {
-			c.forgetIdle()
-			c.all[key] = h
+		if c.closed {
+			h.link.Close() // nobody would later
+			return Session{c, token, h}
 		}
+		c.forgetIdle()
+		c.all[key] = h
 	}
 	return Session{c, token, h}
 }
@@ -141,7 +143,16 @@ func (s Session) ask(ctx context.Context, cmd link.Command, into any, what strin
 // do sends a command that changes something, once.
 func (s Session) do(ctx context.Context, cmd link.Command, into any, what string) error {
 	raw, err := s.held.link.Do(ctx, cmd)
-	return s.decode(raw, err, into, what)
+	return s.done(raw, err, into, what)
+}
+
+// done is decode for what has changed something: an answer that nobody can read is as
+// good as none.
+func (s Session) done(raw []byte, err error, into any, what string) error {
+	if err == nil && s.decode(raw, nil, into, what) != nil {
+		return undetermined(garbage())
+	}
+	return s.decode(raw, err, nil, what)
 }
 
 func (s Session) decode(raw []byte, err error, into any, what string) error {

@@ -4,17 +4,34 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"drawbridge/internal/servers/homeassistant/link"
 	"drawbridge/internal/servers/kit"
 )
+
+// adminRest asks whether the token is one of an administrator, before a request of
+// the REST API that is for administrators: to others it answers 401, and counts that
+// as a failed login, after some of which Home Assistant bans the address of all users.
+func (s Session) adminRest(ctx context.Context, req kit.Request) (a kit.Answer, err error) {
+	var user struct {
+		Admin *bool `json:"is_admin"`
+	}
+	if err := s.ask(ctx, link.Command{"type": "auth/current_user"}, &user, "the owner of the token"); err != nil && !Unknown(err) {
+		return a, err
+	}
+	if user.Admin != nil && !*user.Admin {
+		return a, refine(&link.Error{Code: "unauthorized"}, req.What)
+	}
+	return s.rest(ctx, req)
+}
 
 // ItemConfig is the configuration of an automation, script or scene by its id. The
 // editor's REST API has those that it keeps; automations and scripts that stand in a
 // package of YAML are found by their entity.
 func (s Session) ItemConfig(ctx context.Context, kind, id string) (json.RawMessage, error) {
 	var raw json.RawMessage
-	_, err := s.rest(ctx, kit.Request{Path: kit.Path("api", "config", kind, "config", id), Into: &raw, What: kind + " " + id})
+	_, err := s.adminRest(ctx, kit.Request{Path: kit.Path("api", "config", kind, "config", id), Into: &raw, What: kind + " " + id})
 	return whole(raw), err
 }
 
@@ -29,13 +46,13 @@ func (s Session) EntityConfig(ctx context.Context, entity string) (json.RawMessa
 
 // SaveItem writes the configuration of an automation, script or scene.
 func (s Session) SaveItem(ctx context.Context, kind, id string, config json.RawMessage) error {
-	_, err := s.rest(ctx, kit.Request{Method: http.MethodPost, Path: kit.Path("api", "config", kind, "config", id), JSON: config, What: kind + " " + id})
+	_, err := s.adminRest(ctx, kit.Request{Method: http.MethodPost, Path: kit.Path("api", "config", kind, "config", id), JSON: config, What: kind + " " + id})
 	return err
 }
 
 // DeleteItem removes an automation, script or scene.
 func (s Session) DeleteItem(ctx context.Context, kind, id string) error {
-	_, err := s.rest(ctx, kit.Request{Method: http.MethodDelete, Path: kit.Path("api", "config", kind, "config", id), What: kind + " " + id})
+	_, err := s.adminRest(ctx, kit.Request{Method: http.MethodDelete, Path: kit.Path("api", "config", kind, "config", id), What: kind + " " + id})
 	return err
 }
 
@@ -65,7 +82,7 @@ type Checked struct {
 
 // CheckConfig has Home Assistant check its files.
 func (s Session) CheckConfig(ctx context.Context) (c Checked, err error) {
-	_, err = s.rest(ctx, kit.Request{Method: http.MethodPost, Path: "/api/config/core/check_config", Into: &c, What: "the check of the configuration"})
+	_, err = s.adminRest(ctx, kit.Request{Method: http.MethodPost, Path: "/api/config/core/check_config", Into: &c, What: "the check of the configuration"})
 	return c, err
 }
 
@@ -108,11 +125,25 @@ type Entry struct {
 	Device   Text                       `json:"device_id"`
 	Area     Text                       `json:"area_id"`
 	Labels   Texts                      `json:"labels"`
-	Aliases  Texts                      `json:"aliases"`
+	Aliases  Aliases                    `json:"aliases"`
 	Icon     Text                       `json:"icon"`
 	Disabled Text                       `json:"disabled_by"`
 	Hidden   Text                       `json:"hidden_by"`
 	Options  map[string]json.RawMessage `json:"options"`
+}
+
+// Aliases are other names of an entity. Among them null stands for its own name.
+type Aliases struct {
+	Texts
+	Own bool
+}
+
+// UnmarshalJSON never fails.
+func (a *Aliases) UnmarshalJSON(raw []byte) error {
+	var all []json.RawMessage
+	_ = json.Unmarshal(raw, &all) // none
+	a.Own = slices.ContainsFunc(all, func(r json.RawMessage) bool { return string(r) == "null" })
+	return a.Texts.UnmarshalJSON(raw)
 }
 
 // ExposedToAssist tells what the entity's own options say.
@@ -196,6 +227,6 @@ func (s Session) Integrations(ctx context.Context) ([]IntegrationEntry, error) {
 
 // ReloadIntegration loads an integration anew.
 func (s Session) ReloadIntegration(ctx context.Context, id string) error {
-	_, err := s.rest(ctx, kit.Request{Method: http.MethodPost, Path: kit.Path("api", "config", "config_entries", "entry", id, "reload"), What: "the integration " + id})
+	_, err := s.adminRest(ctx, kit.Request{Method: http.MethodPost, Path: kit.Path("api", "config", "config_entries", "entry", id, "reload"), What: "the integration " + id})
 	return err
 }

@@ -78,3 +78,18 @@ func TestBase(t *testing.T) {
 		}
 	}
 }
+
+// An action whose answer cannot be read may have been done; one that only reads was not.
+func TestDone_unreadable(t *testing.T) {
+	t.Parallel()
+	var out Called
+	if text := fault.PublicOf(Session{}.done([]byte(`[1]`), nil, &out, "x")); !strings.HasPrefix(text, "Undetermined") {
+		t.Errorf("%s", text)
+	}
+	if err := (Session{}).done([]byte(`{"context":{"id":"a"}}`), nil, &out, "x"); err != nil || out.Context.ID != "a" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if text := fault.PublicOf(Session{}.decode([]byte(`[1]`), nil, &out, "x")); strings.HasPrefix(text, "Undetermined") {
+		t.Errorf("%s", text)
+	}
+}

@@ -223,9 +223,9 @@ func (s Session) Converse(ctx context.Context, text, conversation, agent string)
 	return out, s.do(ctx, cmd, &out, "the conversation")
 }
 
-// Snapshot is the present picture of a camera.
+// Snapshot is the present picture of a camera or an image.
 func (s Session) Snapshot(ctx context.Context, id string) (mimeType string, data []byte, err error) {
-	a, err := s.rest(ctx, kit.Request{Path: kit.Path("api", "camera_proxy", id), What: "a picture of " + id})
+	a, err := s.rest(ctx, kit.Request{Path: kit.Path("api", DomainOf(id)+"_proxy", id), What: "a picture of " + id})
 	return a.Header.Get("Content-Type"), a.Body, err
 }
 

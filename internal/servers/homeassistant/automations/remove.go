@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
@@ -47,7 +48,9 @@ func (t Tools) previewRemove(ctx context.Context, c *kit.Call, in itemIn) (kit.P
 				}
 			}
 		}
+		slices.Sort(p.Changes) // sets of Home Assistant's, in no order
 	}
+	p.Bound = strings.Join(append([]string{p.Target, string(raw)}, p.Changes...), "\x00")
 	p.Changes = append(p.Changes, shown(difference(raw, nil))...)
 	return p, nil
 }
@@ -111,6 +114,15 @@ func difference(before, after json.RawMessage) (out []string) {
 		}
 	}
 	return out
+}
+
+// whole is difference for a person: where it would be too long to compare, all that
+// will be is shown, or the kit refuses to ask.
+func whole(before, after json.RawMessage) []string {
+	if b := lines(after); len(lines(before)) > mostCompared || len(b) > mostCompared {
+		return append(difference(before, after), b...)
+	}
+	return difference(before, after)
 }
 
 // shown is the beginning of a difference, for a model.

@@ -145,20 +145,15 @@ func shape(kind string, config map[string]any) error {
 // models or an action that the operator has to allow, and its actions are judged as
 // if they were called.
 func (e edit) examine(ctx context.Context) (ask []string, err error) {
-	if _, err := e.Mentioned(ctx, e.config, ""); err != nil {
+	if _, err := e.Mentioned(ctx, e.config, desk.Steps); err != nil {
 		return nil, err
 	}
-	actions := map[string]any{}
-	for _, name := range []string{"actions", "action", "sequence", "entities", "use_blueprint"} {
-		if part := e.config[name]; part != nil {
-			actions[name] = part
-		}
-	}
-	moved, err := e.Mentioned(ctx, actions, "homeassistant")
+	actions := desk.Actions(e.config)
+	moved, err := e.Mentioned(ctx, actions, desk.Steps)
 	if err != nil {
 		return nil, err
 	}
-	verdict, err := e.Judge(ctx, moved, "turn_off") // the action that is asked about in most domains
+	verdict, err := e.Judge(ctx, moved, desk.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -172,62 +167,8 @@ func (e edit) examine(ctx context.Context) (ask []string, err error) {
 	if e.config["use_blueprint"] != nil {
 		ask = append(ask, "a blueprint decides what it does")
 	}
-	s := scan{visit: e.Visit}
-	if err := s.walk("", actions); err != nil {
-		return nil, err
-	}
-	slices.Sort(s.ask)
-	return append(ask, slices.Compact(s.ask)...), nil
-}
-
-// scan looks for actions by name, and for what templates choose.
-type scan struct {
-	visit *desk.Visit
-	ask   []string
-}
-
-var chosen = []string{"action", "service", "service_template", "entity_id", "device_id", "area_id", "floor_id", "label_id", "target", "data_template"}
-
-func (s *scan) walk(name string, part any) error {
-	switch part := part.(type) {
-	case map[string]any:
-		for k, one := range part {
-			if err := s.walk(k, one); err != nil {
-				return err
-			}
-		}
-	case []any:
-		for _, one := range part {
-			if err := s.walk(name, one); err != nil {
-				return err
-			}
-		}
-	case string:
-		if !slices.Contains(chosen, name) {
-			return nil
-		}
-		if strings.Contains(part, "{{") || strings.Contains(part, "{%") {
-			s.ask = append(s.ask, "a template chooses the "+name)
-			return nil
-		}
-		if name != "action" && name != "service" || !strings.Contains(part, ".") {
-			return nil
-		}
-		why, err := s.visit.Permit(part)
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			s.ask = append(s.ask, why)
-		}
-		if part == "update.install" {
-			s.ask = append(s.ask, "it installs updates")
-		}
-		if s.visit.Kept(part) != nil { // a script by its name
-			return s.visit.Refuse(part)
-		}
-	}
-	return nil
+	unforeseen, err := e.Foresee(actions)
+	return slices.Concat(ask, unforeseen, e.Peeks(e.config)), err
 }
 
 // parts are what validate_config takes, by the names it has since 2024.10, with the
@@ -273,8 +214,8 @@ func (e edit) validate(ctx context.Context) (wrong string, err error) {
 
 func (e edit) says() kit.Preview {
 	p := kit.Preview{Target: e.String(), Effect: "Changes the " + e.String() + "."}
-	if e.before == nil {
-		p.Effect = "Makes a new " + e.kind + "."
+	if e.before == nil { // whose id is made of the time: an approval must not stand on it
+		p = kit.Preview{Target: "a new " + e.kind, Effect: "Makes a new " + e.kind + "."}
 	}
 	p.Changes = shown(difference(e.before, e.raw))
 	return p
@@ -283,7 +224,7 @@ func (e edit) says() kit.Preview {
 // question is the edit as a person reads it: all of what differs.
 func (e edit) question() kit.Question {
 	p := e.says()
-	return kit.Question{Target: p.Target, Effect: show.Plain(p.Effect + "\n" + strings.Join(difference(e.before, e.raw), "\n"))}
+	return kit.Question{Target: p.Target, Effect: show.Plain(p.Effect + "\n" + strings.Join(whole(e.before, e.raw), "\n"))}
 }
 
 func (t Tools) previewSave(ctx context.Context, c *kit.Call, in saveIn) (kit.Preview, error) {
@@ -310,7 +251,7 @@ func (t Tools) save(ctx context.Context, c *kit.Call, in saveIn) (out saveOut, e
 		return out, fault.New(fault.Invalid, "Not saved: Home Assistant does not accept the %s. Call it with dry_run to read what it says, and correct that.", invalidParts(e.wrong))
 	}
 	if len(e.ask) > 0 {
-		if err := e.Approve(in, e.kind+string(e.raw), e.question(), e.ask); err != nil {
+		if err := desk.Approve(c, e.question(), e.ask); err != nil {
 			return out, err
 		}
 	}
@@ -335,7 +276,7 @@ func (t Tools) save(ctx context.Context, c *kit.Call, in saveIn) (out saveOut, e
 		out.Entity = e.appeared(ctx, w)
 	}
 	switch {
-	case out.New:
+	case out.New && t.Everything: // else nobody has the tool
 		c.Undo("delete_automation", itemIn{e.kind, e.id})
 	case out.Version != "":
 		c.Undo("save_automation", saveIn{Kind: e.kind, ID: e.id, Restore: out.Version})

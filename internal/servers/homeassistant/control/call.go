@@ -80,7 +80,7 @@ func (t Tools) examine(ctx context.Context, c *kit.Call, in callIn) (r request, 
 	if err != nil {
 		return r, err
 	}
-	verdict, err := r.Judge(ctx, found.Entities, r.service)
+	verdict, err := r.Judge(ctx, found.Entities, in.Action)
 	if err != nil {
 		return r, err
 	}
@@ -89,7 +89,7 @@ func (t Tools) examine(ctx context.Context, c *kit.Call, in callIn) (r request, 
 		return r, nothing(r.skipped)
 	}
 	r.target = api.Target{Entities: r.ids()}
-	inData, err := r.Judge(ctx, mentioned, r.service)
+	inData, err := r.Judge(ctx, mentioned, in.Action)
 	if err != nil {
 		return r, err
 	}
@@ -105,7 +105,7 @@ func (t Tools) examine(ctx context.Context, c *kit.Call, in callIn) (r request, 
 	}
 	all := desk.Verdict{Allowed: append(slices.Clone(r.entities), inData.Allowed...)}
 	r.Count(&all)
-	r.ask = slices.Concat(r.ask, verdict.Ask, inData.Ask, script.Ask, all.Ask)
+	r.ask = slices.Concat(r.ask, verdict.Ask, inData.Ask, script.Ask, all.Ask, r.Peeks(in.Data))
 	r.entities = append(r.entities, inData.Allowed...)
 	return r, nil
 }
@@ -158,7 +158,7 @@ func (t Tools) call(ctx context.Context, c *kit.Call, in callIn) (out calledOut,
 	}
 	if len(r.ask) > 0 {
 		says := r.says(in)
-		if err := r.Approve(in, strings.Join(r.ids(), ","), kit.Question{Target: says.Target, Effect: says.Effect}, r.ask); err != nil {
+		if err := desk.Approve(c, kit.Question{Target: says.Target, Effect: says.Effect}, r.ask); err != nil {
 			return out, err
 		}
 	}
@@ -193,7 +193,7 @@ func (t Tools) call(ctx context.Context, c *kit.Call, in callIn) (out calledOut,
 	out.Already = nil // an action may well leave a state as it is
 	out.Context = show.Clip(string(called.Context.ID), 40)
 	if raw := string(called.Response); raw != "" && raw != "null" {
-		out.Response = kit.Untrusted(show.Cut(raw, show.TextRoom/2))
+		out.Response = kit.Untrusted(show.Cut(r.Mask(raw), show.TextRoom/2))
 	}
 	return out, nil
 }

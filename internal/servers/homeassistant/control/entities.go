@@ -198,11 +198,7 @@ func (t Tools) control(ctx context.Context, c *kit.Call, in controlIn) (out effe
 	}
 	if len(p.ask) > 0 {
 		says := p.says()
-		bound := ""
-		for _, s := range p.steps {
-			bound += s.says() + " " + strings.Join(s.ids(), ",") + "\n"
-		}
-		if err := p.Approve(in, bound, kit.Question{Target: says.Target, Effect: says.Effect}, p.ask); err != nil {
+		if err := desk.Approve(c, kit.Question{Target: says.Target, Effect: says.Effect}, p.ask); err != nil {
 			return out, err
 		}
 	}

@@ -8,7 +8,6 @@ package desk
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -32,8 +31,6 @@ type Desk struct {
 	Most       int         // entities that one call may touch without asking
 	Everything bool        // the operator allows what runs programs
 	Now        func() time.Time
-
-	questions questions
 }
 
 // Visit is a house as one call finds it.
@@ -154,13 +151,4 @@ func (v *Visit) Table(lines []string) string {
 		text += line + "\n"
 	}
 	return "\n" + v.Call.Outside(text)
-}
-
-// key is what a question is about: the call with its arguments.
-func key(c *kit.Call, in any) string {
-	raw, err := json.Marshal(in)
-	if err != nil {
-		panic(err) // an input type that cannot be encoded
-	}
-	return c.User() + "\x00" + c.Tool + "\x00" + string(raw)
 }

@@ -15,6 +15,7 @@ type Watching struct {
 	all   map[string]api.State
 	first chan struct{} // closed when all was said once
 	told  bool
+	over  bool
 
 	news chan struct{} // holds one: something has changed
 	Stop func()
@@ -53,7 +54,15 @@ func (w *Watching) tell(changed map[string]api.State) {
 func (w *Watching) lost() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.over = true
 	w.begun()
+}
+
+// Over tells that the connection is gone, so that no more will be seen.
+func (w *Watching) Over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.over
 }
 
 // begun is called with mu held.

@@ -1,6 +1,7 @@
 package house
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -140,9 +141,10 @@ func (h *House) One(kind, name string) (string, error) {
 // Resolve does for an installation that cannot (before 2025.11) what
 // extract_from_target does: the entities of a target. As there, those that an area,
 // floor, label or device stands for are without hidden ones, settings and diagnoses.
+// What is kept from models is among them: an action would reach it.
 func (h *House) Resolve(t api.Target) []string {
 	ids := slices.Clone(t.Entities)
-	for _, e := range h.Entities {
+	for _, e := range slices.AppendSeq(slices.Clone(h.Entities), maps.Values(h.kept)) {
 		area := h.areas[e.Area]
 		meant := slices.Contains(t.Areas, e.Area) || area != nil && slices.Contains(t.Floors, string(area.Floor)) ||
 			slices.ContainsFunc(e.Labels, func(l string) bool { return slices.Contains(t.Labels, l) }) ||

@@ -46,7 +46,7 @@ func (t *Texts) UnmarshalJSON(raw []byte) error {
 		return nil
 	}
 	for _, r := range all {
-		if json.Unmarshal(r, &one) == nil {
+		if string(r) != "null" && json.Unmarshal(r, &one) == nil {
 			*t = append(*t, one)
 		}
 	}

@@ -140,7 +140,7 @@ func byAlias(ctx context.Context, v *desk.Visit, f house.Filter) ([]*house.Entit
 	}
 	f.Aliases = map[string][]string{}
 	for id, e := range entries {
-		f.Aliases[id] = e.Aliases
+		f.Aliases[id] = e.Aliases.Texts
 	}
 	return v.Search(f), nil
 }
@@ -164,7 +164,7 @@ func rowOf(v *desk.Visit, e *house.Entity, fields []string) Row {
 			continue
 		default:
 			if !secret(f) {
-				value = strings.Trim(string(e.State.Attributes[f]), `"`)
+				value = show.Hide(strings.Trim(string(e.State.Attributes[f]), `"`))
 			}
 		}
 		if value != "" {
@@ -225,9 +225,10 @@ func (t Tools) States(ctx context.Context, c *kit.Call, in StatesIn) (out Found,
 }
 
 // secret tells attributes that open something: access_token and entity_picture of
-// cameras, and what integrations add of the kind.
+// cameras, entity_picture_local of players, and what integrations add of the kind.
 func secret(attribute string) bool {
-	return attribute == "entity_picture" || slices.ContainsFunc([]string{"token", "password", "secret", "api_key"}, func(s string) bool { return strings.Contains(attribute, s) })
+	attribute = strings.ToLower(attribute)
+	return strings.HasPrefix(attribute, "entity_picture") || slices.ContainsFunc([]string{"token", "passw", "secret", "api_key", "apikey", "credential"}, func(s string) bool { return strings.Contains(attribute, s) })
 }
 
 const mostAttribute = 600
@@ -236,7 +237,7 @@ const mostAttribute = 600
 func attributes(e *house.Entity) (all []string) {
 	for name, raw := range e.State.Attributes {
 		if name != "friendly_name" && name != "icon" && !secret(name) {
-			all = append(all, show.Clip(name, 60)+"="+show.Clip(strings.Trim(string(raw), `"`), mostAttribute))
+			all = append(all, show.Clip(name, 60)+"="+show.Clip(show.Hide(strings.Trim(string(raw), `"`)), mostAttribute))
 		}
 	}
 	slices.Sort(all)

@@ -69,7 +69,7 @@ func (t Tools) logbook(ctx context.Context, c *kit.Call, in logbookIn) (out logb
 // entries are the lines of a logbook without what is kept from models.
 func entries(v *desk.Visit, all []api.LogEntry) (lines []string) {
 	for _, e := range all {
-		if v.Kept(string(e.ID)) != nil || v.Kept(string(e.ByEntity)) != nil {
+		if v.Kept(string(e.ID)) != nil || v.Kept(string(e.ByEntity)) != nil || v.Tells(string(e.Message)+" "+string(e.BySource)) {
 			continue
 		}
 		what := cmp.Or(string(e.ID), string(e.Domain))

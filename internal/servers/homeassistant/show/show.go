@@ -8,6 +8,7 @@ package show
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +107,13 @@ func Plain(text string) string {
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
+
+// tokenRule finds what opens a picture or a stream in an address: its token, or user
+// and password.
+var tokenRule = regexp.MustCompile(`(?i)\b((?:(?:access_?)?token|authsig|password|api_?key)=)[^&"'\s\\]+|(://)[^/@"'\s]+@`)
+
+// Hide is text without what opens something in addresses.
+func Hide(text string) string { return tokenRule.ReplaceAllString(text, "$1$2***") }
 
 // Row joins cells to a line of a table; empty ones at the end are left out.
 func Row(cells ...string) string {

@@ -67,7 +67,7 @@ func section(ctx context.Context, v *desk.Visit, name string) (lines []string, e
 	case "logs":
 		all, err := v.Problems(ctx)
 		for _, p := range all[:min(len(all), mostProblems)] {
-			lines = append(lines, show.Row(show.Time(p.At.Time, v.Zone), show.Clip(string(p.Level), 10), fmt.Sprintf("%dx", p.Count), show.Clip(string(p.Name), 80), show.Clip(strings.Join(p.Message, " "), 240)))
+			lines = append(lines, show.Row(show.Time(p.At.Time, v.Zone), show.Clip(string(p.Level), 10), fmt.Sprintf("%dx", p.Count), show.Clip(string(p.Name), 80), show.Clip(v.Mask(strings.Join(p.Message, " ")), 240)))
 		}
 		return lines, err
 	case "repairs":

@@ -128,7 +128,11 @@ func (t Tools) manageList(ctx context.Context, c *kit.Call, in manageListIn) (ou
 		verdict.Ask = append(verdict.Ask, "what is removed does not come back")
 	}
 	if len(verdict.Ask) > 0 {
-		if err := v.Approve(in, e.ID, kit.Question{Target: e.ID, Effect: in.Op + " " + show.Clip(cmp.Or(in.Summary, in.UID), 200)}, verdict.Ask); err != nil {
+		what, err := item(ctx, v, e, in)
+		if err != nil {
+			return out, err
+		}
+		if err := desk.Approve(c, kit.Question{Target: e.ID, Effect: in.Op + " " + what}, verdict.Ask); err != nil {
 			return out, err
 		}
 	}
@@ -138,6 +142,51 @@ func (t Tools) manageList(ctx context.Context, c *kit.Call, in manageListIn) (ou
 		err = t.calendar(ctx, v, e, in)
 	}
 	return manageListOut{e.ID, in.Op}, err
+}
+
+// item says which item a call is about, as a person knows it. What the call says of it
+// is not believed.
+func item(ctx context.Context, v *desk.Visit, e *house.Entity, in manageListIn) (string, error) {
+	if in.Op == "add" {
+		return show.Clip(in.Summary, 200), nil
+	}
+	if e.Domain == "calendar" {
+		o, err := event(ctx, v, e, in)
+		if err != nil {
+			return "", err
+		}
+		if in.Recurrence == "" && o.Rule+o.Recurrence != "" {
+			return show.Clip(string(o.Summary), 200) + ", the whole series", nil
+		}
+		return show.Clip(string(o.Summary), 200) + ", " + show.Clip(o.Start.String(), 40), nil
+	}
+	all, err := v.Todos(ctx, e.ID)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(o api.Todo) bool { return string(o.UID) == in.UID })
+	if i < 0 { // Home Assistant takes the summary, too
+		i = slices.IndexFunc(all, func(o api.Todo) bool { return string(o.Summary) == in.UID })
+	}
+	if i < 0 {
+		return "", fault.New(fault.NotFound, "There is no item with this uid in %s. get_list has the uids.", e.ID)
+	}
+	return show.Clip(string(all[i].Summary), 200), nil
+}
+
+// event finds an event of a calendar.
+func event(ctx context.Context, v *desk.Visit, e *house.Entity, in manageListIn) (api.Event, error) {
+	all, err := v.Events(ctx, e.ID, v.Now.AddDate(-1, 0, 0), v.Now.AddDate(2, 0, 0))
+	if err != nil {
+		return api.Event{}, err
+	}
+	i := slices.IndexFunc(all, func(o api.Event) bool {
+		return string(o.UID) == in.UID && (in.Recurrence == "" || string(o.Recurrence) == in.Recurrence)
+	})
+	if i < 0 {
+		return api.Event{}, fault.New(fault.NotFound, "There is no event with this uid in %s, a year back to two years on. get_list has the uids.", e.ID)
+	}
+	return all[i], nil
 }
 
 func (t Tools) todo(ctx context.Context, v *desk.Visit, e *house.Entity, in manageListIn) error {
@@ -205,44 +254,43 @@ func (t Tools) calendar(ctx context.Context, v *desk.Visit, e *house.Entity, in 
 // event is an event as the API takes it: whole, so that an update begins with what is
 // there.
 func (t Tools) event(ctx context.Context, v *desk.Visit, e *house.Entity, in manageListIn) (map[string]any, error) {
-	event := map[string]any{}
+	change := map[string]any{}
 	if in.Op == "update" {
-		all, err := v.Events(ctx, e.ID, v.Now.AddDate(-1, 0, 0), v.Now.AddDate(2, 0, 0))
+		o, err := event(ctx, v, e, in)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(all, func(o api.Event) bool {
-			return string(o.UID) == in.UID && (in.Recurrence == "" || string(o.Recurrence) == in.Recurrence)
-		})
-		if i < 0 {
-			return nil, fault.New(fault.NotFound, "There is no event with this uid in %s, a year back to two years on. get_list has the uids.", e.ID)
-		}
-		o := all[i]
-		event["summary"], event["dtstart"], event["dtend"] = string(o.Summary), o.Start.String(), o.End.String()
+		change["summary"], change["dtstart"], change["dtend"] = string(o.Summary), o.Start.String(), o.End.String()
 		for name, value := range map[string]api.Text{"description": o.Description, "location": o.Location, "rrule": o.Rule} {
 			if value != "" {
-				event[name] = string(value)
+				change[name] = string(value)
 			}
 		}
 	}
 	for name, value := range map[string]string{"summary": in.Summary, "description": in.Description, "rrule": in.Rule} {
 		if value != "" {
-			event[name] = value
+			change[name] = value
 		}
 	}
 	if in.Start == "" && in.Op == "add" {
 		return nil, fault.New(fault.Invalid, "A new event needs a start. Add it.")
 	}
 	if in.Start == "" && in.End == "" {
-		return event, nil
+		return change, nil
 	}
-	start, day, err := when("start", cmp.Or(in.Start, text(event["dtstart"])), v)
+	start, day, err := when("start", cmp.Or(in.Start, text(change["dtstart"])), v)
 	if err != nil {
 		return nil, err
 	}
 	end := start.Add(time.Hour)
 	if day {
 		end = start.AddDate(0, 0, 1)
+	}
+	if in.Op == "update" { // as long as it was
+		was, whole, _ := when("start", text(change["dtstart"]), v)
+		if till, _, err := when("end", text(change["dtend"]), v); err == nil && whole == day {
+			end = start.Add(till.Sub(was))
+		}
 	}
 	if in.End != "" {
 		if end, _, err = when("end", in.End, v); err != nil {
@@ -253,8 +301,8 @@ func (t Tools) event(ctx context.Context, v *desk.Visit, e *house.Entity, in man
 	if day {
 		layout = time.DateOnly
 	}
-	event["dtstart"], event["dtend"] = start.In(v.Zone).Format(layout), end.In(v.Zone).Format(layout)
-	return event, nil
+	change["dtstart"], change["dtend"] = start.In(v.Zone).Format(layout), end.In(v.Zone).Format(layout)
+	return change, nil
 }
 
 func text(v any) string {

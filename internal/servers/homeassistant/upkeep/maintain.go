@@ -30,6 +30,10 @@ type maintainOut struct {
 // pause is the time between looks at something that takes long.
 const pause = 2 * time.Second
 
+// mostFailures is how often in a row Home Assistant may not answer while something is
+// waited for.
+const mostFailures = 60
+
 // maintain does one thing and waits for its end.
 func (t Tools) maintain(ctx context.Context, c *kit.Call, in maintainIn) (out maintainOut, err error) {
 	v, err := t.Visit(ctx, c)
@@ -40,11 +44,11 @@ func (t Tools) maintain(ctx context.Context, c *kit.Call, in maintainIn) (out ma
 	case "backup":
 		return t.backup(ctx, v)
 	case "update_install":
-		return t.install(ctx, v, in)
+		return t.install(ctx, v, in.Target)
 	case "reload":
 		return t.reload(ctx, v, in.Target)
 	case "restart":
-		return t.restart(ctx, v, in)
+		return t.restart(ctx, v)
 	}
 	checked, err := v.CheckConfig(ctx)
 	if err != nil {
@@ -75,11 +79,19 @@ func (t Tools) backup(ctx context.Context, v *desk.Visit) (out maintainOut, err 
 	if err != nil {
 		return out, err
 	}
+	failed := 0
 	for i := 1; ; i++ {
 		now, err := v.Backups(ctx)
-		if err != nil {
-			return out, err
+		if err != nil { // a Home Assistant that is busy, or restarts
+			if failed++; failed > mostFailures {
+				return out, fault.Wrap(err, fault.Unavailable, "The backup was started, and Home Assistant does not tell any more what has become of it. Do not start another: get_system_health with the section backups shows it.")
+			}
+			if err := wait(ctx, pause); err != nil {
+				return out, err
+			}
+			continue
 		}
+		failed = 0
 		if new := newest(before.All, now.All); new.ID != "" && (now.State == "idle" || now.State == "") {
 			return maintainOut{"backup " + show.Clip(string(new.ID), 40), kit.Untrusted(show.Clip(string(new.Name), show.Word))}, nil
 		}
@@ -104,8 +116,8 @@ func newest(before, after []api.Backup) api.Backup {
 }
 
 // install installs an update and follows its progress.
-func (t Tools) install(ctx context.Context, v *desk.Visit, in maintainIn) (out maintainOut, err error) {
-	e, err := v.Find(in.Target)
+func (t Tools) install(ctx context.Context, v *desk.Visit, target string) (out maintainOut, err error) {
+	e, err := v.Find(target)
 	if err != nil {
 		return out, err
 	}
@@ -119,14 +131,14 @@ func (t Tools) install(ctx context.Context, v *desk.Visit, in maintainIn) (out m
 	}
 	to := show.Clip(a.Text("latest_version"), 40)
 	q := kit.Question{Target: e.ID, Effect: fmt.Sprintf("Installs %s %s, in the place of %s.", show.Clip(e.Name, 60), to, show.Clip(a.Text("installed_version"), 40))}
-	if err := v.Approve(in, e.ID+to, q, verdict.Ask); err != nil {
+	if err := desk.Approve(v.Call, q, verdict.Ask); err != nil {
 		return out, err
 	}
 	w, err := desk.Watch(ctx, v.Session, []string{e.ID})
 	if err != nil {
 		return out, err
 	}
-	defer w.Stop()
+	defer func() { w.Stop() }() // of another, after the loss of a connection
 	if _, err := v.Session.Call(ctx, "update", "install", api.Target{Entities: []string{e.ID}}, nil, false); err != nil {
 		return out, err
 	}
@@ -137,15 +149,34 @@ func (t Tools) install(ctx context.Context, v *desk.Visit, in maintainIn) (out m
 		percent, _ := now.Attributes.Number("update_percentage")
 		switch {
 		case now.Attributes.Text("installed_version") == a.Text("latest_version"):
-			return maintainOut{Done: e.ID + " installed " + to}, nil
+			return maintainOut{e.ID + " installed", kit.Untrusted(to)}, nil
 		case string(now.Attributes["in_progress"]) == "false" && now.LastUpdated.After(e.State.LastUpdated.Time):
 			return out, fault.New(fault.Upstream, "Home Assistant ended the update of %s without installing it. get_system_health with the section logs says more.", e.ID)
 		}
-		v.Call.Progress(percent, 100, "Home Assistant installs "+to)
+		v.Call.Progress(percent, 100, "Home Assistant installs "+e.ID)
+		if w.Over() { // it installs all the same
+			w.Stop()
+			if w, err = again(ctx, v, e.ID); err != nil {
+				return out, err
+			}
+		}
 		if ctx.Err() != nil {
 			return out, wait(ctx, 0)
 		}
 	}
+}
+
+// again follows an update over a new connection, once there is one.
+func again(ctx context.Context, v *desk.Visit, id string) (w *desk.Watching, err error) {
+	for range mostFailures {
+		if err := wait(ctx, pause); err != nil {
+			return &desk.Watching{Stop: func() {}}, err
+		}
+		if w, err = desk.Watch(ctx, v.Session, []string{id}); err == nil {
+			return w, nil
+		}
+	}
+	return &desk.Watching{Stop: func() {}}, fault.Wrap(err, fault.Unavailable, "The update was started, and Home Assistant does not tell any more what has become of it. get_system_health with the section updates shows whether it still waits.")
 }
 
 // reload loads something anew: what stands in YAML by its domain, or an integration.
@@ -182,7 +213,7 @@ func (t Tools) reload(ctx context.Context, v *desk.Visit, target string) (out ma
 
 // restart checks the configuration, restarts Home Assistant after an approval, and
 // waits until it is back. That the answer is lost is how a restart looks.
-func (t Tools) restart(ctx context.Context, v *desk.Visit, in maintainIn) (out maintainOut, err error) {
+func (t Tools) restart(ctx context.Context, v *desk.Visit) (out maintainOut, err error) {
 	checked, err := v.CheckConfig(ctx)
 	if err != nil {
 		return out, err
@@ -191,7 +222,7 @@ func (t Tools) restart(ctx context.Context, v *desk.Visit, in maintainIn) (out m
 		return out, fault.New(fault.Conflict, "Not restarted: the configuration is invalid, so that Home Assistant would not come back as it is. run_maintenance with check_config shows the errors.")
 	}
 	q := kit.Question{Target: "Home Assistant", Effect: "Restarts Home Assistant. Automations do not run for a minute or so."}
-	if err := v.Approve(in, "restart", q, nil); err != nil {
+	if err := v.Call.Approve(q); err != nil {
 		return out, err
 	}
 	connection := v.Connection()
@@ -208,7 +239,9 @@ func (t Tools) restart(ctx context.Context, v *desk.Visit, in maintainIn) (out m
 		switch {
 		case err != nil:
 			down = true
-		case now.State == "RUNNING" && (down || i > 10):
+		case now.State == "RUNNING" && !down && i > mostFailures:
+			return out, fault.New(fault.Upstream, "Home Assistant took the call and did not restart in two minutes. get_system_health with the section logs says more.")
+		case now.State == "RUNNING" && down:
 			return maintainOut{Done: "restarted, version " + show.Clip(string(now.Version), 20)}, nil
 		case now.State != "RUNNING":
 			down = true

@@ -241,7 +241,7 @@ func (t Tools) converse(ctx context.Context, c *kit.Call, in converseIn) (out co
 		return out, err
 	}
 	q := kit.Question{Target: "the voice assistant", Effect: "Says: " + show.Clip(in.Text, 500)}
-	if err := t.Approve(c, in, in.Text, q, nil); err != nil {
+	if err := c.Approve(q); err != nil {
 		return out, err
 	}
 	said, err := s.Converse(ctx, in.Text, in.Conversation, in.Agent)

@@ -44,6 +44,7 @@ type edit struct {
 	kind, id string
 	members  map[string]any // of the API
 	expose   *bool
+	ownName  bool           // it is an alias, too; of an entity
 	before   map[string]any // what those members are now; of a new item nothing
 	related  []string
 	ask      []string
@@ -111,7 +112,7 @@ func (e *edit) locate(ctx context.Context, t Tools, in updateIn) (err error) {
 		if err != nil {
 			return err
 		}
-		e.before = entity(entry)
+		e.before, e.ownName = entity(entry), entry.Aliases.Own
 	case "device":
 		d := e.Device(e.id)
 		e.before = map[string]any{"name_by_user": orNull(d.ByUser), "area_id": orNull(d.Area), "labels": texts(d.Labels), "disabled_by": orNull(d.Disabled)}
@@ -147,12 +148,12 @@ func (e *edit) disabled(ctx context.Context, t Tools, id string) error {
 	if one.Confirm(one.Entity(id)) {
 		e.ask = append(e.ask, id+" has the label "+house.LabelConfirm)
 	}
-	e.id, e.before = id, entity(entry)
+	e.id, e.before, e.ownName = id, entity(entry), entry.Aliases.Own
 	return nil
 }
 
 func entity(entry api.Entry) map[string]any {
-	return map[string]any{"name": orNull(entry.Name), "area_id": orNull(entry.Area), "labels": texts(entry.Labels), "icon": orNull(entry.Icon), "aliases": texts(entry.Aliases),
+	return map[string]any{"name": orNull(entry.Name), "area_id": orNull(entry.Area), "labels": texts(entry.Labels), "icon": orNull(entry.Icon), "aliases": texts(entry.Aliases.Texts),
 		"disabled_by": orNull(entry.Disabled), "new_entity_id": entry.ID, "exposed": entry.ExposedToAssist()}
 }
 
@@ -221,12 +222,27 @@ func (e *edit) risks(ctx context.Context, t Tools, c registryChanges) error {
 	if e.kind == "label" && (guards(e.id) || guards(fmt.Sprint(e.before["name"]))) {
 		return fault.New(fault.Forbidden, "The labels %s and %s protect the house from models and can be changed only in Home Assistant.", house.LabelBlocked, house.LabelConfirm)
 	}
+	if e.kind == "label" && c.Name != nil && guards(*c.Name) {
+		e.ask = append(e.ask, "what has a label of this name is kept from models, or asked about; only the owner can take it off")
+	}
+	seen := 0
 	for id := range e.affected() {
+		if e.Entity(id) != nil {
+			seen++
+		}
 		if kept := e.Kept(id); kept != nil && kept.Why == house.Blocked {
 			return fault.New(fault.Forbidden, "Something in it has the label %s, so that no model may change it. The owner can do it in Home Assistant.", house.LabelBlocked)
 		}
 		if one := e.Entity(id); one != nil && e.Confirm(one) {
 			e.ask = append(e.ask, id+" has the label "+house.LabelConfirm)
+		}
+	}
+	if e.kind == "device" && seen == 0 && len(e.affected()) > 0 {
+		return fault.New(fault.Forbidden, "All that belongs to this device is kept from models, so that none may change it. The operator can change HASS_ENTITIES, HASS_ENTITIES_DENY or HASS_SCOPE.")
+	}
+	if one := e.Entity(e.id); one != nil && c.Exposed != nil && *c.Exposed {
+		if why := desk.Sensitive(one, desk.Any); why != "" {
+			e.ask = append(e.ask, "it "+why+", which the voice assistant could move then")
 		}
 	}
 	if e.kind == "area" && e.id != "" && slices.ContainsFunc(e.LabelNames(e.Area(e.id).Labels), guards) {
@@ -322,7 +338,7 @@ func (t Tools) update(ctx context.Context, c *kit.Call, in updateIn) (out update
 	}
 	if len(e.ask) > 0 {
 		lines := strings.Join(e.lines(), "\n")
-		if err := e.Approve(in, e.target()+lines, kit.Question{Target: e.target(), Effect: lines}, e.ask); err != nil {
+		if err := desk.Approve(c, kit.Question{Target: e.target(), Effect: lines}, e.ask); err != nil {
 			return out, err
 		}
 	}
@@ -333,6 +349,9 @@ func (t Tools) update(ctx context.Context, c *kit.Call, in updateIn) (out update
 		return out, err
 	}
 	if len(e.members) > 0 {
+		if names, ok := e.members["aliases"].([]string); ok && e.ownName {
+			e.members["aliases"] = withNull(names)
+		}
 		if err := e.UpdateRegistry(ctx, e.kind, e.id, e.members); err != nil {
 			return out, err
 		}
@@ -342,9 +361,21 @@ func (t Tools) update(ctx context.Context, c *kit.Call, in updateIn) (out update
 	}
 	if e.expose != nil {
 		if err := e.Expose(ctx, out.ID, *e.expose); err != nil {
+			if len(e.members) > 0 {
+				err = fault.Wrap(err, fault.CodeOf(err), "All but the exposure was changed; that failed. Look at it with get_states and list_registry, and set exposed alone.")
+			}
 			return out, err
 		}
 	}
 	c.Undo("update_registry", map[string]any{"kind": e.kind, "id": out.ID, "changes": e.back()})
 	return out, nil
+}
+
+// withNull are aliases with the one that stands for the entity's own name.
+func withNull(names []string) []any {
+	all := []any{nil}
+	for _, n := range names {
+		all = append(all, n)
+	}
+	return all
 }

@@ -202,7 +202,8 @@ var core = []route{
 		}
 		return Text(text)
 	}},
-	{method: "GET", path: "/api/camera_proxy/{id}", open: true, do: picture},
+	{method: "GET", path: "/api/camera_proxy/{id}", open: true, do: picture("camera")},
+	{method: "GET", path: "/api/image_proxy/{id}", open: true, do: picture("image")}, // components/image, ImageView
 	{method: "POST", path: "/api/conversation/process", do: func(r *Request) Reply {
 		body, _, _ := r.object()
 		text, ok := body["text"].(string)
@@ -302,12 +303,16 @@ func call(r *Request) Reply {
 	return JSON(200, changed)
 }
 
-// picture is CameraView: a token in the query does, too.
-func picture(r *Request) Reply {
+// picture is CameraView, or ImageView: a token in the query does, too.
+func picture(domain string) func(r *Request) Reply {
+	return func(r *Request) Reply { return pictureOf(domain, r) }
+}
+
+func pictureOf(domain string, r *Request) Reply {
 	s := r.H.States[r.Parts["id"]]
 	_, token, _ := strings.Cut(r.HTTP.Header.Get("Authorization"), " ")
 	switch {
-	case s == nil || house.Domain(s.EntityID) != "camera":
+	case s == nil || house.Domain(s.EntityID) != domain:
 		return Plain(404)
 	case r.H.User(token) == nil && r.HTTP.URL.Query().Get("token") != s.Attributes["access_token"]:
 		if token != "" {
