@@ -132,7 +132,11 @@ func TestHouse_cancelled(t *testing.T) {
 			}()
 			until(t, func() bool { return len(h.Requests()) > before })
 			cancel()
-			<-over
+			select {
+			case <-over:
+			case <-time.After(time.Minute):
+				t.Fatal("the call does not come back")
+			}
 			h.Mend()
 			h.Advance(2 * time.Hour)
 			c.Must(t, "list_pools", `{}`, nil)

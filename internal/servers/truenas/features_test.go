@@ -181,20 +181,22 @@ func TestHouse_upgrade(t *testing.T) {
 	h := build(t, fake.Options{Clock: fake.NewClock(then)})
 	c := h.client(t, nil)
 	dry := c.Must(t, "manage_app", `{"app":"plex","action":"upgrade","dry_run":true}`, nil)
-	if !strings.Contains(dry.Text, "[outside-") || !strings.Contains(dry.Text, "Needs a claim again") || h.Called("app.upgrade") > 0 {
+	if !strings.Contains(dry.Text, "[outside-") || !strings.Contains(dry.Text, "Needs a claim again") || dry.Meta["drawbridge/untrusted"] != "true" || h.Called("app.upgrade") > 0 {
 		t.Errorf("%s", dry.Text)
 	}
-	var asked string
+	var asked []string
 	late := c.With(mcpwire.LatestModern, func(message string) string {
-		asked = message
+		if asked = append(asked, message); len(asked) > 1 {
+			return kittest.Declines(message)
+		}
 		h.With(func(n *fake.Seed) { n.App("plex").Newer, n.App("plex").Latest = []string{"1.3.0"}, "1.3.0" })
 		return kittest.Approves(message)
 	})
-	if text := late.Refused(t, "manage_app", `{"app":"plex","action":"upgrade"}`); !strings.Contains(text, "1.3.0") || h.Called("app.upgrade") > 0 {
+	if text := late.Refused(t, "manage_app", `{"app":"plex","action":"upgrade"}`); !strings.Contains(text, "did not approve") || h.Called("app.upgrade") > 0 {
 		t.Errorf("%s", text)
 	}
-	if !strings.Contains(asked, "version 1.2.0, now 1.1.20") || strings.Contains(asked, "claim") {
-		t.Errorf("the question: %s", asked)
+	if len(asked) != 2 || !strings.Contains(asked[0], "version 1.2.0, now 1.1.20") || !strings.Contains(asked[1], "version 1.3.0") || strings.Contains(asked[0], "claim") {
+		t.Errorf("the questions: %q", asked)
 	}
 	var out struct{ Version, State string }
 	c.Must(t, "manage_app", `{"app":"plex","action":"upgrade"}`, &out)

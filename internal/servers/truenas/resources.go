@@ -86,12 +86,6 @@ func (s *server) names(ctx context.Context, c *kit.Call, kind, typed string) (fo
 			keep(a.Name)
 		}
 		return found, err
-	case "dataset":
-		all, err := session.Datasets(ctx, "", "")
-		for _, d := range all {
-			keep(d.ID)
-		}
-		return found, err
 	}
 	return nil, nil
 }

@@ -28,6 +28,7 @@ type house struct {
 // build starts one. It stands until the test ends.
 func build(t testing.TB, o fake.Options) house {
 	t.Helper()
+	o.Iterations = 4096 // the least that the client takes: there are many logins
 	nas := fake.New(o)
 	srv := httptest.NewUnstartedServer(nas)
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)

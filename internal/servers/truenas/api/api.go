@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/truenas/rpc"
@@ -20,11 +21,17 @@ import (
 // Session is the API as one credential sees it.
 type Session struct {
 	line *rpc.Line
+	most times
 	Profile
 }
 
+// times bound single calls, also of tools that have hours.
+type times struct{ read, deed time.Duration }
+
 // Over is a session over a connection.
-func Over(line *rpc.Line) Session { return Session{line, ProfileOf(line.API)} }
+func Over(line *rpc.Line) Session {
+	return Session{line, times{90 * time.Second, 10 * time.Minute}, ProfileOf(line.API)}
+}
 
 // Roles are those of the credential's user; nil where TrueNAS does not tell.
 func (s Session) Roles() []string { return s.line.Roles }
@@ -92,7 +99,9 @@ func (q Query) params() []any {
 
 // read calls a method that changes nothing.
 func (s Session) read(ctx context.Context, method string, params []any, into any) error {
-	return s.failed(ctx, method, s.line.Call(ctx, method, params, into))
+	within, cancel := context.WithTimeout(ctx, s.most.read)
+	defer cancel()
+	return s.failed(ctx, method, s.line.Call(within, method, params, into))
 }
 
 // query reads rows of a list.
@@ -129,7 +138,9 @@ type Deed struct {
 
 // do calls a method that changes something and answers at once.
 func (s Session) do(ctx context.Context, d Deed, into any) error {
-	err := s.line.Call(ctx, d.Method, d.Params, into)
+	within, cancel := context.WithTimeout(ctx, s.most.deed)
+	defer cancel()
+	err := s.line.Call(within, d.Method, d.Params, into)
 	if errors.Is(err, rpc.ErrLost) || errors.Is(err, rpc.ErrShape) {
 		return d.undetermined(ctx, err)
 	}
@@ -143,7 +154,7 @@ func (d Deed) undetermined(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, rpc.ErrShape):
 		why = "the answer of TrueNAS is not of the form its API describes"
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		why, code = "TrueNAS had not answered when the time was over", fault.Timeout
 	}
 	return fault.Wrap(err, code, "Undetermined: %s, so that %s may have happened or not. Do not repeat it before you know. Find out with %s.", why, d.What, d.Look)
@@ -163,6 +174,8 @@ func (s Session) failed(ctx context.Context, method string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.Join(ctx.Err(), err) // the kit says how long it was
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.Wrap(err, fault.Timeout, "TrueNAS did not answer %s in time; it may be busy, or cut off from here. Nothing was changed by this call. Ask again in a minute.", method)
 	case errors.Is(err, rpc.ErrUnsent), errors.Is(err, rpc.ErrLost):
 		return fault.Wrap(err, fault.Unavailable, "TrueNAS closed the connection before it answered; it may be restarting. Nothing was changed by this call. Ask again in a minute.")
 	}

@@ -81,8 +81,13 @@ func (s Session) RollbackVersions(ctx context.Context, name string) (all []strin
 // counts for the last two.
 func AppDeed(name, verb, version string) Deed {
 	d := Deed{Method: "app." + verb, Params: []any{name}, What: fmt.Sprintf("the %s of the app %s", verb, name), Look: fmt.Sprintf(`list_apps {"name":%q}`, name)}
-	if verb == "upgrade" || verb == "rollback" {
-		d.Params = append(d.Params, map[string]string{"app_version": version})
+	switch verb {
+	case "upgrade":
+		d.Params = append(d.Params, map[string]any{"app_version": version})
+	case "rollback":
+		// Else TrueNAS takes the app's own volumes back to their state before the upgrade,
+		// and destroys what was written since, newer snapshots and clones.
+		d.Params = append(d.Params, map[string]any{"app_version": version, "rollback_snapshot": false})
 	}
 	return d
 }

@@ -89,12 +89,26 @@ type Task struct {
 	Path    string `json:"path"`
 	Dataset string `json:"dataset"`
 	Pool    string `json:"pool_name"`
+	Target  string `json:"target_dataset"` // replication
+	Via     string `json:"transport"`      // replication: LOCAL, SSH, ...
 	State   struct {
 		State string `json:"state"`
 		Error string `json:"error"` // from outside
 		At    Time   `json:"datetime"`
 	} `json:"state"`
 	Job *Job `json:"job"`
+}
+
+// Overwrites is the dataset here, or the directory in one, in which a task can overwrite
+// or delete something; "" for none.
+func (t Task) Overwrites(kind string) string {
+	switch {
+	case kind == "replication" && (t.Dir == "PULL" || t.Via == "LOCAL"):
+		return t.Target
+	case kind == "cloudsync" && (t.Dir == "PULL" || t.Mode == "MOVE"), kind == "rsync" && t.Dir == "PULL":
+		return strings.Trim(strings.TrimPrefix(t.Path, "/mnt/"), "/")
+	}
+	return ""
 }
 
 // taskKind is a kind of task.
@@ -105,7 +119,7 @@ type taskKind struct {
 
 // kinds of tasks.
 var kinds = map[string]taskKind{
-	"replication": {"replication.query", "replication.run", []string{"id", "name", "enabled", "direction", "state", "job"}},
+	"replication": {"replication.query", "replication.run", []string{"id", "name", "enabled", "direction", "transport", "target_dataset", "state", "job"}},
 	"cloudsync":   {"cloudsync.query", "cloudsync.sync", []string{"id", "description", "enabled", "direction", "transfer_mode", "path", "job"}},
 	"rsync":       {"rsynctask.query", "rsynctask.run", []string{"id", "desc", "enabled", "direction", "path", "job"}},
 	"snapshot":    {"pool.snapshottask.query", "pool.snapshottask.run", []string{"id", "dataset", "enabled", "state"}},

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,8 +65,11 @@ func (s Session) FindSnapshots(ctx context.Context, f SnapshotSearch) (found []S
 	if more = len(found) > MostSnapshots; more {
 		found = found[:MostSnapshots]
 	}
+	for i, one := range found {
+		found[i].Dataset, _, _ = strings.Cut(one.ID, "@") // what is protected is told by it, whatever else is said
+	}
 	// createtxg is a text, which the middleware would sort as one.
-	slices.SortStableFunc(found, func(a, b Snapshot) int { return int(a.TXG - b.TXG) })
+	slices.SortStableFunc(found, func(a, b Snapshot) int { return cmp.Or(cmp.Compare(a.TXG, b.TXG), cmp.Compare(a.ID, b.ID)) })
 	return found, more, err
 }
 

@@ -167,7 +167,8 @@ func (s Session) UpdateDataset(ctx context.Context, id string, settings map[stri
 	return s.do(ctx, Deed{Method: "pool.dataset.update", Params: []any{id, settings}, What: "the change of " + id, Look: lookAtDataset(id)}, nil)
 }
 
-// DeleteDataset deletes a dataset, and all below it where recursive.
+// DeleteDataset deletes a dataset, and all its snapshots and what is below it where
+// recursive.
 func (s Session) DeleteDataset(ctx context.Context, id string, recursive bool) error {
 	return s.do(ctx, Deed{Method: "pool.dataset.delete", Params: []any{id, map[string]bool{"recursive": recursive}}, What: "the deletion of " + id, Look: lookAtDataset(id)}, nil)
 }

@@ -7,7 +7,9 @@ package apps
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
@@ -89,6 +91,9 @@ func (t Tools) ListApps(ctx context.Context, c *kit.Call, in ListAppsIn) (out Li
 	return out, err
 }
 
+// mostPortal bounds the name of a portal.
+const mostPortal = 40
+
 func rowOf(a api.App) appRow {
 	row := appRow{Name: show.Name(a.Name), State: a.State, Version: show.Name(a.Version), Images: a.Images, Custom: a.Custom, Train: show.Name(a.Metadata.Train)}
 	if a.HumanVersion != "" {
@@ -105,11 +110,15 @@ func rowOf(a api.App) appRow {
 		}
 	}
 	slices.Sort(row.Ports)
-	for name, url := range a.Portals {
+	for name, link := range a.Portals { // of the app's makers: what is no link could be anything
+		u, err := url.Parse(link)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(link, " \t\n") {
+			continue
+		}
 		if row.Portals == nil {
 			row.Portals = map[string]string{}
 		}
-		row.Portals[show.Name(name)] = show.Name(url)
+		row.Portals[show.Clip(show.Name(name), mostPortal)] = show.Name(link)
 	}
 	for _, one := range a.Active.Containers {
 		row.Containers = append(row.Containers, show.Name(one.Service)+" "+show.Name(one.State))
@@ -203,7 +212,7 @@ func (t Tools) planRollback(ctx context.Context, s api.Session, in manageAppIn, 
 		return fault.New(fault.Invalid, "version is not one to go back to. Choose from %s.", show.Few(all, 20))
 	}
 	p.version = in.Version
-	p.preview.Effect = "Takes the app back to an older version. Data that the newer one has converted may be unreadable to it."
+	p.preview.Effect = "Takes the app back to an older version. Its data stay as they are: what the newer one has converted may be unreadable to it."
 	return nil
 }
 
@@ -231,13 +240,8 @@ func (t Tools) manageApp(ctx context.Context, c *kit.Call, in manageAppIn) (out 
 	if err != nil {
 		return out, err
 	}
-	what := in.App + " " + in.Action
-	if in.Action != "start" && !c.Confirmed() {
-		t.Show(c, what, []string{p.version})
-		return out, desk.Ask(p.preview)
-	}
 	if in.Action != "start" {
-		if err := t.Shown(c, what, []string{p.version}); err != nil {
+		if err := desk.Approve(c, p.preview); err != nil {
 			return out, err
 		}
 	}

@@ -101,8 +101,10 @@ func (t Tools) manageMachine(ctx context.Context, c *kit.Call, in manageMachineI
 	if err != nil {
 		return out, err
 	}
-	if in.Action != "start" && !c.Confirmed() {
-		return out, desk.Ask(p)
+	if in.Action != "start" {
+		if err := desk.Approve(c, p); err != nil {
+			return out, err
+		}
 	}
 	job, err := t.Run(ctx, c, s, d)
 	if err != nil {

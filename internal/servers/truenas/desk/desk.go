@@ -1,6 +1,6 @@
 // Package desk is the way from a call to TrueNAS: the caller's key, the datasets that
-// nothing may destroy, jobs with progress, and what a person was shown before an
-// approval. It also has what the tools of the truenas server share.
+// nothing may destroy, jobs with progress. It also has what the tools of the truenas
+// server share.
 //
 // The packages of tools embed a Desk.
 package desk
@@ -37,8 +37,6 @@ type Desk struct {
 	Protected kit.Targets // Deny has what must not be destroyed
 	Writable  kit.Targets // datasets that may be changed
 	Now       func() time.Time
-
-	seen seen
 }
 
 // Session is TrueNAS as the caller's key sees it.
@@ -84,6 +82,23 @@ func (d *Desk) Spare(dataset string) error {
 	return d.Writable.Check("dataset", dataset)
 }
 
+// SpareAll is Spare for a dataset, or a directory in one, and all that lies below.
+func (d *Desk) SpareAll(ctx context.Context, s api.Session, dataset string) error {
+	if err := d.Spare(dataset); err != nil {
+		return err
+	}
+	below, err := s.Datasets(ctx, "", dataset)
+	if err != nil {
+		return err
+	}
+	for _, one := range below {
+		if err := d.Spare(one.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Change refuses to change a dataset that is TrueNAS's own, or not to be touched.
 func (d *Desk) Change(dataset string) error {
 	if Owned(dataset) {
@@ -95,19 +110,26 @@ func (d *Desk) Change(dataset string) error {
 // Below is a list of datasets as patterns that also fit all below each.
 func Below(list []string) (patterns []string) {
 	for _, p := range list {
-		p = strings.Trim(p, "/")
+		p = strings.Trim(strings.TrimPrefix(p, "/mnt/"), "/") // also where its path is given
 		patterns = append(patterns, p, p+"/*")
 	}
 	return patterns
 }
 
-// Ask puts a preview to a person.
-func Ask(p kit.Preview) error {
-	q := kit.Question{Target: p.Target, Effect: p.Effect}
+// Approve puts a preview to a person, once in a call. What it says must still be so when
+// they have answered.
+func Approve(c *kit.Call, p kit.Preview) error {
+	q := kit.Question{Target: p.Target, Effect: p.Effect, Bound: p.Bound}
 	for _, change := range p.Changes {
 		q.Effect += "\n- " + change
 	}
-	return kit.Ask(q)
+	return c.Approve(q)
+}
+
+// Bound is what an approval stands on where the text of a question moves by itself, such
+// as sizes do, or names only the first of many things.
+func Bound(things ...[]string) string {
+	return fmt.Sprintf("%q", things)
 }
 
 // InSet puts tools into a toolset.

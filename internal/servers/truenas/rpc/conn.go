@@ -42,6 +42,7 @@ var (
 // Conn is one connection, logged in or about to be. Safe for concurrent use.
 type Conn struct {
 	ws     *websocket.Conn
+	now    func() time.Time
 	places chan struct{} // one for each call under way
 	turn   chan struct{} // held while a subscription is made or ended
 	stop   context.CancelFunc
@@ -49,6 +50,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards what follows
 	last    int64      // id of the last call
+	spoke   time.Time  // when the server last said something
 	waiting map[int64]chan answer
 	heard   map[string][]*Subscription // by the name subscribed to
 	ids     map[string]string          // of the server's subscriptions, by name
@@ -70,9 +72,9 @@ type message struct {
 }
 
 // newConn takes over an open WebSocket and reads it until it ends.
-func newConn(ws *websocket.Conn) *Conn {
+func newConn(ws *websocket.Conn, now func() time.Time) *Conn {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &Conn{ws: ws, stop: stop, ended: make(chan struct{}), places: make(chan struct{}, maxCalls), turn: make(chan struct{}, 1),
+	c := &Conn{ws: ws, now: now, spoke: now(), stop: stop, ended: make(chan struct{}), places: make(chan struct{}, maxCalls), turn: make(chan struct{}, 1),
 		waiting: map[int64]chan answer{}, heard: map[string][]*Subscription{}, ids: map[string]string{}}
 	go c.read(ctx) // ends with the connection; Close awaits it
 	return c
@@ -115,6 +117,7 @@ func (c *Conn) read(ctx context.Context) {
 		if json.Unmarshal(data, &m) != nil {
 			return // not the API: nothing on this connection can be believed
 		}
+		c.hear()
 		switch {
 		case m.ID != nil:
 			c.deliver(*m.ID, answer{m.Result, m.Error})
@@ -122,6 +125,26 @@ func (c *Conn) read(ctx context.Context) {
 			c.notify(m.Method, m.Params)
 		}
 	}
+}
+
+func (c *Conn) hear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spoke = c.now()
+}
+
+// silent is how long the server has said nothing.
+func (c *Conn) silent() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now().Sub(c.spoke)
+}
+
+// busy tells whether somebody waits for the connection or listens to it.
+func (c *Conn) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting)+len(c.heard) > 0
 }
 
 // deliver hands an answer to the call that waits for it.
@@ -157,6 +180,18 @@ func (c *Conn) Call(ctx context.Context, method string, params []any, into any) 
 	case <-ctx.Done():
 		return errors.Join(ErrUnsent, ctx.Err())
 	}
+	return c.call(ctx, method, params, into)
+}
+
+// ping tries the connection. It needs no place: calls that take long say nothing about it.
+func (c *Conn) ping(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	return c.call(ctx, "core.ping", nil, nil) == nil
+}
+
+// call is Call for one who has a place.
+func (c *Conn) call(ctx context.Context, method string, params []any, into any) error {
 	if params == nil {
 		params = []any{}
 	}

@@ -1,5 +1,10 @@
 package rpc
 
+import "time"
+
+// Within shortens the time that a pool has to connect and log in.
+func (p *Pool) Within(d time.Duration) { p.within = d }
+
 // Exchange is the client's side of SCRAM, for a test that plays the server.
 type Exchange = scram
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -102,7 +103,7 @@ func oldLogin(ctx context.Context, c *Conn, k Key) error {
 	err := c.Call(ctx, "auth.login_with_api_key", []any{k.Key.Reveal()}, &ok)
 	switch {
 	case Is(err, CodeNoMethod):
-		return fault.Wrap(err, fault.Forbidden, "This TrueNAS takes an API key only together with the name of its user. The operator can set TRUENAS_USERNAME to the user whose key it is.")
+		return fault.New(fault.Forbidden, "This TrueNAS takes an API key only together with the name of its user. The operator can set TRUENAS_USERNAME to the user whose key it is.")
 	case err != nil:
 		return loginFailed(err)
 	case !ok:
@@ -149,10 +150,10 @@ const busyErrno = 16
 // loginFailed gives an error in the middle of a login its words.
 func loginFailed(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Data.Errno == busyErrno {
-		return fault.Wrap(err, fault.Limited, "TrueNAS limits how often one address may log in. Wait a minute, then call again.")
+		return fault.Wrap(errors.New("truenas limits logins"), fault.Limited, "TrueNAS limits how often one address may log in. Wait a minute, then call again.")
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return fault.Wrap(e, fault.Upstream, "TrueNAS could not log the API key in. Its log (/var/log/middlewared.log) has the reason.")
+	if e, ok := errors.AsType[*Error](err); ok { // whose reason may quote the key
+		return fault.Wrap(fmt.Errorf("truenas error %d (%d) at the login", e.Code, e.Data.Errno), fault.Upstream, "TrueNAS could not log the API key in. Its log (/var/log/middlewared.log) has the reason.")
 	}
 	return err
 }

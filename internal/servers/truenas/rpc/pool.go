@@ -14,15 +14,17 @@ import (
 
 const (
 	mostLinks = 64               // credentials with a connection of their own
-	idleTime  = 20 * time.Second // after which a connection is tried before it is used
+	idleTime  = 20 * time.Second // of silence, after which a connection is tried before it is used
 	staleTime = 10 * time.Minute // after which it gives way to another credential's
 	pingTime  = 5 * time.Second
+	openTime  = 30 * time.Second // to connect and log in, whatever time the call has
 )
 
 // Pool has one connection for each credential. Safe for concurrent use.
 type Pool struct {
-	up  *kit.Upstream
-	now func() time.Time
+	up     *kit.Upstream
+	now    func() time.Time
+	within time.Duration // to connect and log in
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -31,7 +33,7 @@ type Pool struct {
 
 // NewPool makes a pool. It connects to nothing.
 func NewPool(up *kit.Upstream, now func() time.Time) *Pool {
-	return &Pool{up: up, now: now, links: map[[sha256.Size]byte]*link{}}
+	return &Pool{up: up, now: now, within: openTime, links: map[[sha256.Size]byte]*link{}}
 }
 
 // link is the way to the server for one credential.
@@ -63,10 +65,9 @@ func (p *Pool) Get(ctx context.Context, k Key) (*Line, error) {
 		return nil, ctx.Err()
 	}
 	l.mu.Lock()
-	line, idle := l.line, p.now().Sub(l.used)
-	l.used = p.now()
+	line := l.line
 	l.mu.Unlock()
-	if line != nil && line.works(ctx, idle) {
+	if line != nil && line.works(ctx) {
 		return line, nil
 	}
 	if ctx.Err() != nil { // which says nothing about the connection
@@ -88,18 +89,14 @@ func (p *Pool) Get(ctx context.Context, k Key) (*Line, error) {
 	return line, err
 }
 
-// works tells whether a connection can be used; one that was idle may have ended
+// works tells whether a connection can be used; one that says nothing may have ended
 // without a word.
-func (l *Line) works(ctx context.Context, idle time.Duration) bool {
-	if !l.Alive() || idle < idleTime {
-		return l.Alive()
-	}
-	ctx, cancel := context.WithTimeout(ctx, pingTime)
-	defer cancel()
-	return l.Call(ctx, "core.ping", nil, nil) == nil
+func (l *Line) works(ctx context.Context) bool {
+	return l.Alive() && (l.silent() < idleTime || l.ping(ctx))
 }
 
-// link finds or makes the link of a credential.
+// link finds or makes the link of a credential. From then on it counts as used: one that
+// is given away at the same time would open a connection that nobody closes.
 func (p *Pool) link(k Key) (*link, error) {
 	id := sha256.Sum256([]byte(k.User + "\x00" + k.Key.Reveal()))
 	p.mu.Lock()
@@ -108,6 +105,9 @@ func (p *Pool) link(k Key) (*link, error) {
 		return nil, stopped()
 	}
 	if l := p.links[id]; l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.used = p.now()
 		return l, nil
 	}
 	if len(p.links) >= mostLinks {
@@ -116,16 +116,16 @@ func (p *Pool) link(k Key) (*link, error) {
 	if len(p.links) >= mostLinks {
 		return nil, fault.New(fault.Limited, "%d credentials are in use for TrueNAS, which is the most. Try again in ten minutes.", len(p.links))
 	}
-	l := &link{turn: make(chan struct{}, 1)}
+	l := &link{turn: make(chan struct{}, 1), used: p.now()}
 	p.links[id] = l
 	return l, nil
 }
 
-// evict drops the links that nobody has used for long. mu is held.
+// evict drops the links that nobody has used for long, and does not now. mu is held.
 func (p *Pool) evict() {
 	for id, l := range p.links {
 		l.mu.Lock()
-		if p.now().Sub(l.used) > staleTime {
+		if p.now().Sub(l.used) > staleTime && (l.line == nil || !l.line.busy()) {
 			if l.line != nil {
 				l.line.Close()
 			}
@@ -145,8 +145,19 @@ func (p *Pool) over() bool {
 	return p.closed
 }
 
-// open connects and logs in.
+// open connects and logs in, within openTime: other calls wait for it, and this one may
+// have hours.
 func (p *Pool) open(ctx context.Context, k Key) (*Line, error) {
+	within, cancel := context.WithTimeout(ctx, p.within)
+	defer cancel()
+	line, err := p.connect(within, k)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = fault.Wrap(err, fault.Unavailable, "TrueNAS did not finish the login within %s; it may be starting, or busy. Nothing was asked of it. Try again in a minute.", p.within)
+	}
+	return line, err
+}
+
+func (p *Pool) connect(ctx context.Context, k Key) (*Line, error) {
 	api, path, err := version(ctx, p.up)
 	if err != nil {
 		return nil, starting(err)
@@ -155,7 +166,7 @@ func (p *Pool) open(ctx context.Context, k Key) (*Line, error) {
 	if err != nil {
 		return nil, starting(err)
 	}
-	line := &Line{Conn: newConn(ws), API: api}
+	line := &Line{Conn: newConn(ws, p.now), API: api}
 	if line.Roles, err = login(ctx, line.Conn, api, k); err != nil {
 		line.Close()
 		if errors.Is(err, ErrLost) || errors.Is(err, ErrUnsent) {

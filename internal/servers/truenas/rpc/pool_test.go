@@ -10,7 +10,6 @@ import (
 	"log"
 	"log/slog"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -278,9 +277,7 @@ func TestConn_patience(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- line.Call(ctx, "core.ping", nil, nil) }() // ends with ctx
-	for nas.Called("core.ping") == 0 {
-		runtime.Gosched() // until it has arrived
-	}
+	until(t, func() bool { return nas.Called("core.ping") > 0 })
 	cancel()
 	if err := <-over; !errors.Is(err, rpc.ErrLost) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
+	"time"
 )
 
 // mostEvents is how many events wait for a subscriber. Those that come when there is no
@@ -38,23 +40,33 @@ func (s *Subscription) end() {
 	}
 }
 
-// Subscribe listens to a collection, such as core.get_jobs, until Close.
+// subscribeTime bounds the making and ending of a subscription, for which others wait.
+const subscribeTime = 10 * time.Second
+
+// Subscribe listens to a collection, such as core.get_jobs, until Close. One with
+// arguments begins anew for each subscriber; of others they share one.
 func (c *Conn) Subscribe(ctx context.Context, name string) (*Subscription, error) {
+	ctx, cancel := context.WithTimeout(ctx, subscribeTime)
+	defer cancel()
 	if err := c.take(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { <-c.turn }()
 	events := make(chan Event, mostEvents)
-	s := &Subscription{Events: events, conn: c, name: name, events: events}
 	c.mu.Lock()
 	if c.broken {
 		c.mu.Unlock()
 		return nil, ErrUnsent
 	}
-	first := len(c.heard[name]) == 0
+	// The server tells subscriptions apart by the text alone, and reads over blanks.
+	for strings.Contains(name, ":") && (c.heard[name] != nil || c.ids[name] != "") {
+		name += " "
+	}
+	s := &Subscription{Events: events, conn: c, name: name, events: events}
 	c.heard[name] = append(c.heard[name], s)
+	there := len(c.heard[name]) > 1 || c.ids[name] != "" // the latter of one whose end could not be told
 	c.mu.Unlock()
-	if !first {
+	if there {
 		return s, nil
 	}
 	var id string
@@ -84,6 +96,8 @@ func (c *Conn) take(ctx context.Context) error {
 // Close ends the subscription. Where ctx is over the server is not told, which costs it
 // some messages until the connection ends.
 func (s *Subscription) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, subscribeTime)
+	defer cancel()
 	c := s.conn
 	if c.take(ctx) != nil {
 		c.mu.Lock()
@@ -96,13 +110,13 @@ func (s *Subscription) Close(ctx context.Context) {
 	c.drop(s)
 	id, told := c.ids[s.name]
 	last := len(c.heard[s.name]) == 0
-	if last {
-		delete(c.ids, s.name)
-	}
 	c.mu.Unlock()
-	if last && told {
-		_ = c.Call(ctx, "core.unsubscribe", []any{id}, nil) // the connection is at fault, if anything is
+	if !last || !told || errors.Is(c.Call(ctx, "core.unsubscribe", []any{id}, nil), ErrUnsent) {
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ids, s.name)
 }
 
 // drop removes a subscriber. mu is held.

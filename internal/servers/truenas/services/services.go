@@ -106,8 +106,10 @@ func (t Tools) manageService(ctx context.Context, c *kit.Call, in manageServiceI
 		return out, err
 	}
 	cuts := in.Action == "stop" || in.Action == "restart" || in.Enable != nil && !*in.Enable
-	if cuts && !c.Confirmed() {
-		return out, desk.Ask(p)
+	if cuts {
+		if err := desk.Approve(c, p); err != nil {
+			return out, err
+		}
 	}
 	undo := map[string]any{"service": in.Service}
 	if in.Enable != nil {
@@ -118,6 +120,9 @@ func (t Tools) manageService(ctx context.Context, c *kit.Call, in manageServiceI
 	}
 	if in.Action != "" {
 		job, err := t.Run(ctx, c, s, s.ServiceDeed(in.Service, in.Action))
+		if err != nil && in.Enable != nil {
+			err = fault.Wrap(err, fault.CodeOf(err), "%s Whether it starts with the system was changed before that.", fault.PublicOf(err))
+		}
 		if err != nil {
 			return out, err
 		}
@@ -217,6 +222,9 @@ func (t Tools) planTask(ctx context.Context, c *kit.Call, in runTaskIn) (s api.S
 	} else {
 		task, err = s.Task(ctx, in.Kind, in.ID)
 	}
+	if into := task.Overwrites(in.Kind); err == nil && into != "" {
+		err = t.SpareAll(ctx, s, into)
+	}
 	if err != nil {
 		return s, task, p, false, err
 	}
@@ -235,8 +243,16 @@ func (t Tools) planTask(ctx context.Context, c *kit.Call, in runTaskIn) (s api.S
 }
 
 func (t Tools) previewTask(ctx context.Context, c *kit.Call, in runTaskIn) (kit.Preview, error) {
-	_, _, p, _, err := t.planTask(ctx, c, in)
+	_, task, p, _, err := t.planTask(ctx, c, in)
+	if called := calledTask(task); called != "" {
+		p.Changes = append(p.Changes, "It is called "+c.Outside(called))
+	}
 	return p, err
+}
+
+// calledTask is what people call a task, and what it works on. It comes from outside.
+func calledTask(task api.Task) string {
+	return strings.TrimSpace(show.Name(task.Name+task.About+task.Rsync) + " " + show.Name(task.Path))
 }
 
 func (t Tools) runTask(ctx context.Context, c *kit.Call, in runTaskIn) (out runTaskOut, err error) {
@@ -244,8 +260,13 @@ func (t Tools) runTask(ctx context.Context, c *kit.Call, in runTaskIn) (out runT
 	if err != nil {
 		return out, err
 	}
-	if asks && !c.Confirmed() {
-		return out, desk.Ask(p)
+	if asks {
+		if called := calledTask(task); called != "" { // a number tells a person nothing
+			p.Target += ": " + called
+		}
+		if err := desk.Approve(c, p); err != nil {
+			return out, err
+		}
 	}
 	job, err := t.Run(ctx, c, s, api.TaskDeed(in.Kind, task))
 	return runTaskOut{job.State, job.ID}, err

@@ -177,7 +177,7 @@ func (t Tools) createShare(ctx context.Context, c *kit.Call, in createShareIn) (
 	}
 	if out.ID, err = s.CreateShare(ctx, in.Kind, in.settings(s)); err != nil {
 		if in.Create {
-			return out, fault.Wrap(err, fault.CodeOf(err), "The dataset %s was made, but not the share. %s", dataset, fault.PublicOf(err))
+			return out, fault.Wrap(err, fault.CodeOf(err), "%s The dataset %s was made before that.", fault.PublicOf(err), dataset)
 		}
 		return out, err
 	}

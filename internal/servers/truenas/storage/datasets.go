@@ -283,13 +283,12 @@ type deletedOut struct {
 
 // loss is what the deletion of a dataset would destroy.
 type loss struct {
-	datasets, snapshots []string
-	used                int64
-	attached            []api.Attachment
-	more                bool // there are more snapshots than were read
+	datasets  []string
+	snapshots []api.Snapshot
+	used      int64
+	attached  []api.Attachment
+	more      bool // there are more snapshots than were read
 }
-
-func (l loss) all() []string { return append(slices.Clone(l.datasets), l.snapshots...) }
 
 // toLose reads what the deletion would destroy, and refuses where it must not.
 func (t Tools) toLose(ctx context.Context, c *kit.Call, in deleteDatasetIn) (s api.Session, l loss, err error) {
@@ -323,14 +322,10 @@ func (t Tools) toLose(ctx context.Context, c *kit.Call, in deleteDatasetIn) (s a
 	case len(l.datasets) > 1 && !in.Recursive:
 		return s, l, fault.New(fault.Conflict, "There are %d datasets below %s, such as %s. Set recursive to delete them, too.", len(l.datasets)-1, in.ID, l.datasets[1])
 	}
-	snapshots, more, err := s.FindSnapshots(ctx, api.SnapshotSearch{Dataset: in.ID, Below: true})
+	l.snapshots, l.more, err = s.FindSnapshots(ctx, api.SnapshotSearch{Dataset: in.ID, Below: true, Bare: true})
 	if err != nil {
 		return s, l, err
 	}
-	for _, one := range snapshots {
-		l.snapshots = append(l.snapshots, show.Name(one.ID))
-	}
-	l.more = more
 	l.attached, err = s.Attachments(ctx, in.ID)
 	return s, l, err
 }
@@ -340,17 +335,16 @@ func (t Tools) previewDelete(ctx context.Context, c *kit.Call, in deleteDatasetI
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	t.Show(c, fmt.Sprint(in), l.all())
 	many := ""
 	if l.more {
 		many = "more than "
 	}
-	p := kit.Preview{Target: in.ID, Effect: fmt.Sprintf("Deletes the dataset with %s of data, for ever.", show.Bytes(l.used))}
+	p := kit.Preview{Target: in.ID, Bound: desk.Bound(l.datasets, identities(l.snapshots), attachedTo(l.attached), []string{many}), Effect: fmt.Sprintf("Deletes the dataset with %s of data, for ever.", show.Bytes(l.used))}
 	if below := l.datasets[1:]; len(below) > 0 {
 		p.Changes = append(p.Changes, fmt.Sprintf("With it goes what is below it (%d): %s", len(below), show.Few(below, 10)))
 	}
 	if len(l.snapshots) > 0 {
-		p.Changes = append(p.Changes, fmt.Sprintf("Its snapshots go, too (%s%d): %s", many, len(l.snapshots), show.Few(l.snapshots, 5)))
+		p.Changes = append(p.Changes, fmt.Sprintf("Its snapshots go, too (%s%d): %s", many, len(l.snapshots), show.Few(idsOf(l.snapshots), 5)))
 	}
 	return withAttachments(p, l.attached), nil
 }
@@ -367,15 +361,24 @@ func withAttachments(p kit.Preview, attached []api.Attachment) kit.Preview {
 	return p
 }
 
+// attachedTo names all that uses a dataset, in an order of its own.
+func attachedTo(attached []api.Attachment) (all []string) {
+	for _, a := range attached {
+		for _, n := range a.Attachments {
+			all = append(all, a.Type+" "+n)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 func (t Tools) deleteDataset(ctx context.Context, c *kit.Call, in deleteDatasetIn) (out deletedOut, err error) {
 	s, l, err := t.toLose(ctx, c, in)
 	if err != nil {
 		return out, err
 	}
-	if err := t.Shown(c, fmt.Sprint(in), l.all()); err != nil {
-		return out, err
-	}
-	if err := s.DeleteDataset(ctx, in.ID, in.Recursive); err != nil {
+	// ZFS counts snapshots as children. TrueNAS would delete the shares, and then fail.
+	if err := s.DeleteDataset(ctx, in.ID, in.Recursive || len(l.snapshots) > 0); err != nil {
 		return out, err
 	}
 	out.Deleted = l.datasets

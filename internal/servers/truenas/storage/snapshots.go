@@ -226,6 +226,14 @@ func idsOf(found []api.Snapshot) (ids []string) {
 	return ids
 }
 
+// identities tell snapshots from others that are called the same later on.
+func identities(found []api.Snapshot) (all []string) {
+	for _, one := range found {
+		all = append(all, fmt.Sprintf("%s %d", one.ID, one.TXG))
+	}
+	return all
+}
+
 func (t Tools) previewSnapshots(ctx context.Context, c *kit.Call, in deleteSnapshotsIn) (kit.Preview, error) {
 	_, found, err := t.doomed(ctx, c, in)
 	if err != nil {
@@ -235,16 +243,12 @@ func (t Tools) previewSnapshots(ctx context.Context, c *kit.Call, in deleteSnaps
 	for _, one := range found {
 		sum += one.Used()
 	}
-	t.Show(c, fmt.Sprint(in), ids)
-	return kit.Preview{Target: found[0].Dataset, Effect: fmt.Sprintf("Deletes %d of its snapshots for ever. Each alone frees what only it holds, %s in all; what several share is freed with the last of them.", len(found), show.Bytes(sum)), Changes: ids}, nil
+	return kit.Preview{Target: found[0].Dataset, Bound: desk.Bound(identities(found)), Effect: fmt.Sprintf("Deletes %d of its snapshots for ever. Each alone frees what only it holds, %s in all; what several share is freed with the last of them.", len(found), show.Bytes(sum)), Changes: ids}, nil
 }
 
 func (t Tools) deleteSnapshots(ctx context.Context, c *kit.Call, in deleteSnapshotsIn) (out deletedOut, err error) {
 	s, found, err := t.doomed(ctx, c, in)
 	if err != nil {
-		return out, err
-	}
-	if err := t.Shown(c, fmt.Sprint(in), idsOf(found)); err != nil {
 		return out, err
 	}
 	for i, one := range found {
@@ -258,7 +262,7 @@ func (t Tools) deleteSnapshots(ctx context.Context, c *kit.Call, in deleteSnapsh
 		case len(out.Deleted) == 0:
 			return out, err
 		default: // the rest is left alone
-			return out, fault.Wrap(err, code, "%d of %d snapshots were deleted, then it ended: %s", len(out.Deleted), len(found), fault.PublicOf(err))
+			return out, fault.Wrap(err, code, "%s Before that %d of %d snapshots were deleted.", fault.PublicOf(err), len(out.Deleted), len(found))
 		}
 		c.Progress(float64(i+1), float64(len(found)), show.Name(one.ID))
 	}
@@ -323,8 +327,7 @@ func (t Tools) previewRollback(ctx context.Context, c *kit.Call, in rollbackIn) 
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	t.Show(c, fmt.Sprint(in), idsOf(u.newer))
-	p := kit.Preview{Target: u.to.Dataset, Effect: fmt.Sprintf("Takes %s back to %s, as it was on %s. All that was written to it since is lost; datasets below it stay as they are.",
+	p := kit.Preview{Target: u.to.Dataset, Bound: desk.Bound(identities([]api.Snapshot{u.to}), identities(u.newer), attachedTo(u.attached)), Effect: fmt.Sprintf("Takes %s back to %s, as it was on %s. All that was written to it since is lost; datasets below it stay as they are.",
 		u.to.Dataset, in.ID, show.Time(u.to.Created()))}
 	if len(u.newer) > 0 {
 		p.Changes = append(p.Changes, fmt.Sprintf("Newer snapshots are destroyed (%d): %s", len(u.newer), show.Few(idsOf(u.newer), 50)))
@@ -337,9 +340,6 @@ func (t Tools) previewRollback(ctx context.Context, c *kit.Call, in rollbackIn) 
 func (t Tools) rollback(ctx context.Context, c *kit.Call, in rollbackIn) (out rollbackOut, err error) {
 	s, u, err := t.toUndo(ctx, c, in)
 	if err != nil {
-		return out, err
-	}
-	if err := t.Shown(c, fmt.Sprint(in), idsOf(u.newer)); err != nil {
 		return out, err
 	}
 	return rollbackOut{in.ID, idsOf(u.newer)}, s.Rollback(ctx, in.ID, u.to.Dataset, len(u.newer) > 0)

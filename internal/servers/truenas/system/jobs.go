@@ -9,6 +9,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
 	"drawbridge/internal/servers/truenas/api"
+	"drawbridge/internal/servers/truenas/desk"
 	"drawbridge/internal/servers/truenas/show"
 )
 
@@ -111,7 +112,9 @@ func (t Tools) abortable(ctx context.Context, c *kit.Call, in abortIn) (s api.Se
 
 func (t Tools) previewAbort(ctx context.Context, c *kit.Call, in abortIn) (kit.Preview, error) {
 	_, j, err := t.abortable(ctx, c, in)
-	return kit.Preview{Target: fmt.Sprintf("%s %s", j, show.Name(j.Target())), Effect: fmt.Sprintf("Ends the job at %.0f%%. What it has done stays done, and may be half of something.", j.Percent())}, err
+	// The same number is another job's after a restart of TrueNAS.
+	bound := desk.Bound([]string{j.String(), j.Target(), j.Started.UTC().String()})
+	return kit.Preview{Target: fmt.Sprintf("%s %s", j, show.Name(j.Target())), Bound: bound, Effect: fmt.Sprintf("Ends the job at %.0f%%. What it has done stays done, and may be half of something.", j.Percent())}, err
 }
 
 func (t Tools) abortJob(ctx context.Context, c *kit.Call, in abortIn) (out abortOut, err error) {

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -26,39 +27,22 @@ type manageOut struct {
 	Job    int64  `json:"truenas_job,omitempty"`
 }
 
-// impact says what an action would do, and to whom. An update without a version gets the
-// newest, where TrueNAS can be told one.
-func impact(ctx context.Context, s api.Session, in *manageIn) (kit.Preview, error) {
-	p := kit.Preview{Target: "TrueNAS"}
-	if in.Version != "" && !s.UpdateStatus {
-		return p, fault.New(fault.Invalid, "This TrueNAS cannot be told a version: it takes the newest of its train. Leave it out.")
-	}
+// impact is what an action would do, and to whom.
+type impact struct {
+	kit.Preview
+	version, train string // of the update, where TrueNAS can be told one
+}
+
+// impactOf finds it out. An update without a version gets the newest.
+func impactOf(ctx context.Context, s api.Session, in manageIn) (p impact, err error) {
+	p.Target = "TrueNAS"
 	switch in.Action {
 	case "check_update":
 		p.Effect = "Asks whether there is a newer release. Nothing is changed."
 		return p, nil
-	case "download_update":
-		p.Effect = "Downloads the update. It is not installed."
-		return p, nil
-	case "apply_update":
-		u, err := s.Update(ctx)
-		switch {
-		case err != nil:
+	case "download_update", "apply_update":
+		if err := p.choose(ctx, s, in); err != nil || in.Action == "download_update" || !in.Reboot {
 			return p, err
-		case u.Version == "" && in.Version == "":
-			return p, fault.New(fault.Conflict, "There is no newer release to install.")
-		}
-		version := in.Version
-		if version == "" {
-			version = u.Version
-		}
-		if s.UpdateStatus {
-			in.Version = version
-		}
-		p.Effect = fmt.Sprintf("Installs %s into a new boot environment.", show.Name(version))
-		if !in.Reboot {
-			p.Effect += " It takes effect with the next restart, which is not made now."
-			return p, nil
 		}
 		p.Effect += " Then TrueNAS restarts: nothing on it answers for some minutes."
 	case "reboot":
@@ -66,55 +50,85 @@ func impact(ctx context.Context, s api.Session, in *manageIn) (kit.Preview, erro
 	case "shutdown":
 		p.Effect = "Shuts TrueNAS down. Somebody has to switch it on by hand."
 	}
-	changes, err := stops(ctx, s)
-	p.Changes = changes
+	stopped, err := p.stops(ctx, s)
+	// Jobs come and go by themselves: the approval does not stand on them.
+	p.Bound = desk.Bound([]string{p.Effect, p.train}, stopped)
 	return p, err
 }
 
-// stops names what a restart would interrupt.
-func stops(ctx context.Context, s api.Session) (all []string, err error) {
-	apps, err := s.Apps(ctx)
+// choose finds the release that is meant.
+func (p *impact) choose(ctx context.Context, s api.Session, in manageIn) error {
+	if in.Version != "" && !s.UpdateStatus {
+		return fault.New(fault.Invalid, "This TrueNAS cannot be told a version: it takes the newest of its train. Leave it out.")
+	}
+	u, err := s.Update(ctx)
+	if err != nil {
+		return err
+	}
+	version := cmp.Or(in.Version, u.Version)
+	switch {
+	case u.Restart:
+		return fault.New(fault.Conflict, "An update is installed and waits for a restart. Restart TrueNAS first (reboot).")
+	case version == "":
+		return fault.New(fault.Conflict, "There is no newer release to install.")
+	case s.UpdateStatus:
+		p.version = version
+		if version == u.Version {
+			p.train = u.Train
+		}
+		if p.train == "" {
+			p.train, err = s.TrainOf(ctx, version)
+		}
+	}
+	p.Effect = fmt.Sprintf("Downloads %s. It is not installed.", show.Name(version))
+	if in.Action == "apply_update" {
+		p.Effect = fmt.Sprintf("Installs %s into a new boot environment.", show.Name(version))
+		if !in.Reboot {
+			p.Effect += " It takes effect with the next restart, which is not made now."
+		}
+	}
+	p.Bound = desk.Bound([]string{p.Effect, p.train})
+	return err
+}
+
+// stops adds what a restart would interrupt, and gives all but the jobs.
+func (p *impact) stops(ctx context.Context, s api.Session) (stopped []string, err error) {
+	add := func(what string, names []string, most int) {
+		if len(names) > 0 {
+			p.Changes = append(p.Changes, fmt.Sprintf("%s (%d): %s", what, len(names), show.Few(names, most)))
+		}
+	}
+	all, err := s.Apps(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, a := range apps {
+	var apps, machines, jobs []string
+	for _, a := range all {
 		if a.State == "RUNNING" || a.State == "DEPLOYING" {
-			names = append(names, show.Name(a.Name))
+			apps = append(apps, show.Name(a.Name))
 		}
 	}
-	if len(names) > 0 {
-		all = append(all, fmt.Sprintf("Apps stop (%d): %s", len(names), show.Few(names, 15)))
-	}
-	machines, err := s.VMs(ctx)
+	add("Apps stop", apps, 15)
+	vms, err := s.VMs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.ContainerList(ctx)
+	containers, err := s.ContainerList(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names = nil
-	for _, m := range append(machines, more...) {
+	for _, m := range append(vms, containers...) {
 		if m.State == "RUNNING" {
-			names = append(names, show.Name(m.Name))
+			machines = append(machines, show.Name(m.Name))
 		}
 	}
-	if len(names) > 0 {
-		all = append(all, fmt.Sprintf("Virtual machines and containers stop (%d): %s", len(names), show.Few(names, 15)))
+	add("Virtual machines and containers stop", machines, 15)
+	running, err := s.Jobs(ctx, []any{api.Is("state", api.JobRunning)}, 50)
+	for _, j := range running {
+		jobs = append(jobs, strings.TrimSpace(show.Name(j.Method)+" "+show.Name(j.Target())))
 	}
-	jobs, err := s.Jobs(ctx, []any{api.Is("state", api.JobRunning)}, 50)
-	if err != nil {
-		return nil, err
-	}
-	names = nil
-	for _, j := range jobs {
-		names = append(names, strings.TrimSpace(show.Name(j.Method)+" "+show.Name(j.Target())))
-	}
-	if len(names) > 0 {
-		all = append(all, fmt.Sprintf("Jobs are cut off (%d): %s", len(names), show.Few(names, 10)))
-	}
-	return all, nil
+	add("Jobs are cut off", jobs, 10)
+	return append(append(apps, "and"), machines...), err
 }
 
 func (t Tools) previewManage(ctx context.Context, c *kit.Call, in manageIn) (kit.Preview, error) {
@@ -122,7 +136,8 @@ func (t Tools) previewManage(ctx context.Context, c *kit.Call, in manageIn) (kit
 	if err != nil {
 		return kit.Preview{}, err
 	}
-	return impact(ctx, s, &in)
+	p, err := impactOf(ctx, s, in)
+	return p.Preview, err
 }
 
 func (t Tools) manage(ctx context.Context, c *kit.Call, in manageIn) (out manageOut, err error) {
@@ -138,24 +153,19 @@ func (t Tools) manage(ctx context.Context, c *kit.Call, in manageIn) (out manage
 		}
 		return out, err
 	}
-	asked := fmt.Sprint(in)
-	p, err := impact(ctx, s, &in)
+	p, err := impactOf(ctx, s, in)
 	if err != nil {
 		return out, err
 	}
-	if !c.Confirmed() {
-		t.Show(c, asked, []string{in.Version})
-		return out, desk.Ask(p)
-	}
-	if err := t.Shown(c, asked, []string{in.Version}); err != nil {
+	if err := desk.Approve(c, p.Preview); err != nil {
 		return out, err
 	}
 	switch in.Action {
 	case "download_update":
-		job, err := t.Run(ctx, c, s, s.DownloadUpdate(in.Version))
+		job, err := t.Run(ctx, c, s, s.DownloadUpdate(p.version, p.train))
 		return manageOut{State: job.State, Job: job.ID}, err
 	case "apply_update":
-		job, err := t.Run(ctx, c, s, s.ApplyUpdate(in.Version, in.Reboot))
+		job, err := t.Run(ctx, c, s, s.ApplyUpdate(p.version, p.train, in.Reboot))
 		if err != nil && in.Reboot && job.ID > 0 && s.Interrupted() { // by the restart that was asked for, or a moment too soon
 			return manageOut{State: "TrueNAS closed the connection, as it does when it restarts. Look with get_system_status in some minutes: its version tells whether the update was installed.", Job: job.ID}, nil
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // secretName matches the members that may hold a secret, or something to guess one from.
-var secretName = regexp.MustCompile(`(?i)pass|secret|key|hash|token|credential|private|salt|otp|arguments|env$|environ|auth`)
+var secretName = regexp.MustCompile(`(?i)pass|secret|key|hash|token|credential|private|salt|otp|arguments|env$|environ|auth|vnc|(^|\.)raw($|\.)`)
 
 // withoutSecrets is a value without the members that may be secret, at every level. The
 // middleware masks some of them for keys with few roles, but not for an administrator's.

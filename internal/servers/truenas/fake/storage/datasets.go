@@ -271,6 +271,9 @@ func deleteDataset(c *call.Call) (any, error) {
 		}
 	}
 	c.NAS.DropShares(id)
+	if own := c.NAS.SnapshotsOf(id); !c.Flag(1, "recursive") && len(own) > 0 { // zfs destroy without -r; the shares are gone by then
+		return nil, fail.Call(fail.EFAULT, "Failed to delete dataset: cannot destroy '%s': filesystem has children\nuse '-r' to destroy the following datasets:\n%s", id, own[0].ID())
+	}
 	if strings.Contains(id, "/") {
 		c.NAS.DropDataset(id)
 	} else { // of a pool only what is in it

@@ -44,7 +44,7 @@ func updates() []call.Method {
 }
 
 func newVersion(u *nas.Update) Row {
-	return Row{"version": u.Version, "manifest": Row{"filename": "TrueNAS-" + u.Version + ".update", "version": u.Version, "date": "2026-11-01T00:00:00Z", "changelog": "", "checksum": "0", "filesize": 1900000000, "profile": "GENERAL"}, "release_notes": u.Notes, "release_notes_url": "https://www.truenas.com/docs/"}
+	return Row{"version": u.Version, "manifest": Row{"train": u.Train, "filename": "TrueNAS-" + u.Version + ".update", "version": u.Version, "date": "2026-11-01T00:00:00Z", "changelog": "", "checksum": "0", "filesize": 1900000000, "profile": "GENERAL"}, "release_notes": u.Notes, "release_notes_url": "https://www.truenas.com/docs/"}
 }
 
 // updateStatus is UpdateStatus.
@@ -53,8 +53,11 @@ func updateStatus(c *call.Call) (any, error) {
 	if u != nil && u.Fails != "" {
 		return Row{"code": "ERROR", "status": nil, "error": Row{"errname": "ENONET", "reason": "[ENONET] " + u.Fails}, "update_download_progress": nil}, nil
 	}
+	if u != nil && u.Applied {
+		return Row{"code": "REBOOT_REQUIRED", "status": nil, "error": nil, "update_download_progress": nil}, nil
+	}
 	var next, progress any
-	if u != nil && !u.Applied {
+	if u != nil {
 		next = newVersion(u)
 	}
 	if u != nil && u.Downloaded {
@@ -63,8 +66,25 @@ func updateStatus(c *call.Call) (any, error) {
 	return Row{"code": "NORMAL", "status": Row{"current_version": Row{"train": "TrueNAS-SCALE-Goldeye", "profile": "GENERAL", "matches_profile": true}, "new_version": next}, "error": nil, "update_download_progress": progress}, nil
 }
 
+// chosen finds the release of a train and a version: both, or neither
+// (truenas/middleware plugins/update_/download.py).
+func chosen(u *nas.Update, train, version any) error {
+	switch {
+	case (train == nil) != (version == nil):
+		return fail.Call(fail.EFAULT, "`train` and `version` must either both be `null` or both be non-`null`")
+	case version != nil && (u == nil || u.Train != train || u.Version != version):
+		return fail.Call(fail.EFAULT, "Specified version does not exist")
+	}
+	return nil
+}
+
 func download(c *call.Call) (*jobs.Work, error) {
 	return &jobs.Work{Lock: "updatedownload", Steps: []string{"Downloading update", "Verifying update"}, Do: func() (any, error) {
+		if len(c.Args) == 2 { // since 25.10
+			if err := chosen(c.NAS.Update, c.Args[0], c.Args[1]); err != nil {
+				return nil, err
+			}
+		}
 		if c.NAS.Update == nil {
 			return false, nil
 		}
@@ -79,6 +99,11 @@ func download(c *call.Call) (*jobs.Work, error) {
 func apply(c *call.Call) (*jobs.Work, error) {
 	return &jobs.Work{Lock: "update", Steps: []string{"Downloading", "Extracting", "Installing to new boot environment"}, Logs: []string{"Creating dataset", "Extracting"}, Do: func() (any, error) {
 		u := c.NAS.Update
+		if c.Method == "update.run" {
+			if err := chosen(u, c.Map(0)["train"], c.Map(0)["version"]); err != nil {
+				return nil, err
+			}
+		}
 		if u == nil || u.Applied {
 			return nil, fail.Call(fail.EFAULT, "No update available")
 		}
