@@ -490,6 +490,8 @@ func TestCredentials(t *testing.T) {
 	if got, err := h.store.Credentials(t.Context(), "anna", "forgejo"); err != nil || len(got) != 1 || got["token"].Reveal() != "s3cr3t-b" {
 		t.Errorf("%v, %v", got, err)
 	}
+	h.ask("PUT", "/users/anna/credentials", `{"server":"ssh","name":"web1.password","value":"s3cr3t-d"}`).is(t, 204)
+	h.ask("PUT", "/users/anna/credentials", `{"server":"ssh","name":"web1.port","value":"x"}`).is(t, 400)
 	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"pass","value":"x"}`).is(t, 400).says(t, "It takes: token.")
 	h.ask("PUT", "/users/anna/credentials", `{"server":"nothing","name":"token","value":"x"}`).is(t, 400).says(t, "forgejo, ssh")
 	h.ask("PUT", "/users/anna/credentials", `{"server":"forgejo","name":"token","value":""}`).is(t, 400)
@@ -595,4 +597,4 @@ func (tornLog) AuditRecords(_ context.Context, _ account.AuditFilter, each func(
 }
 
 // own is what users may have of their own.
-var own = map[string][]string{"forgejo": {"token"}, "ssh": {"password", "private_key"}}
+var own = map[string][]string{"forgejo": {"token"}, "ssh": {"password", "private_key", "*.password"}}

@@ -57,6 +57,9 @@ that cannot show a question gets a refusal. "Dangerous, restorable" tools need n
 back on request. Tools in a toolset that is off are switched on with ` + "`<NAME>_TOOLSETS`" + `, separated by commas;
 ` + "`all`" + ` is all of them.
 
+Where a server needs a credential, it works with the operator's, or for those who have stored their own with theirs
+alone: on the user's page under ` + "`/admin`" + `, with ` + "`drawbridge credential set USER SERVER NAME`" + `, or by the API. They are sealed.
+
 Tokens are those of the definitions that a model reads before its first call, counted with o200k.
 `
 

@@ -29,7 +29,8 @@ type Entry struct {
 	On Default
 	// Variables are the environment variables of its settings.
 	Variables []string
-	// Own are the settings that a user may have in place of the operator's.
+	// Own are the settings that a user may have in place of the operator's; * in one
+	// stands for any text.
 	Own []string
 }
 
@@ -56,7 +57,7 @@ var Table = []Entry{
 	{"memory", with(memory.ReadConfig, memory.New), always, memory.Variables(), nil},
 	{"puppeteer", with(puppeteer.ReadConfig, puppeteer.New), withBrowser, puppeteer.Variables(), nil},
 	{"sequentialthinking", with(sequentialthinking.ReadConfig, sequentialthinking.New), always, sequentialthinking.Variables(), nil},
-	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables(), []string{"private_key", "passphrase", "password", "sudo_password"}},
+	{"ssh", with(ssh.ReadConfig, ssh.New), never, ssh.Variables(), ssh.Own()},
 	{"truenas", with(truenas.ReadConfig, truenas.New), never, truenas.Variables(), []string{"api_key", "username"}},
 }
 

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ type Credentials struct {
 // maxCredential bounds a value; private keys are the longest.
 const maxCredential = 16 << 10
 
-// Own is which values a user may have, by server.
+// Own is which values a user may have, by server; * in a name stands for any text.
 func (c *Credentials) Own() map[string][]string { return c.own }
 
 // List tells what a user has stored.
@@ -73,7 +74,8 @@ func (c *Credentials) check(server, name string) error {
 	if !ok {
 		return fault.New(fault.Invalid, "Users have no credentials for a server %q. There are: %s.", server, strings.Join(slices.Sorted(maps.Keys(c.own)), ", "))
 	}
-	if !slices.Contains(names, name) {
+	takes := func(pattern string) bool { ok, err := path.Match(pattern, name); return ok && err == nil }
+	if !slices.ContainsFunc(names, takes) {
 		return fault.New(fault.Invalid, "The server %s takes no credential %q from users. It takes: %s.", server, name, strings.Join(names, ", "))
 	}
 	return nil

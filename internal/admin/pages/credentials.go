@@ -13,14 +13,16 @@ import (
 // credentials are the credentials on the page of a user.
 type credentials struct {
 	Stored []account.CredentialName
-	Kinds  []string // "server name", what can be stored
+	Kinds  []string // "server name", what can be stored here; names with a * are left to the command
 }
 
 func (p *Pages) credentials(r *http.Request, user string) (c credentials, err error) {
 	own := p.Desk.Credentials.Own()
 	for _, server := range slices.Sorted(maps.Keys(own)) {
 		for _, name := range own[server] {
-			c.Kinds = append(c.Kinds, server+" "+name)
+			if !strings.Contains(name, "*") {
+				c.Kinds = append(c.Kinds, server+" "+name)
+			}
 		}
 	}
 	c.Stored, err = p.Desk.Credentials.List(r.Context(), user)

@@ -44,6 +44,15 @@ type Config struct {
 // loginKeys are the keys of credentials: what proves us to a host.
 func loginKeys() []string { return []string{"private_key", "passphrase", "password", "sudo_password"} }
 
+// Own are the settings that a user may have in place of the operator's: those of all
+// hosts, and of one ("web1.password").
+func Own() (names []string) {
+	for _, key := range loginKeys() {
+		names = append(names, key, "*."+key)
+	}
+	return names
+}
+
 // Variables are the environment variables of the settings. In the file the keys are
 // config, policy, known_hosts, private_key, passphrase, password and sudo_password.
 func Variables() []string {
