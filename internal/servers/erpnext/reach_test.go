@@ -24,12 +24,13 @@ func TestDoctypes_spelling(t *testing.T) {
 	s.on("GET /api/v2/method/frappe.desk.form.load.getdoctype?Sálary Slip", 200, `{"docs":[{"name":"Salary Slip","fields":[]}]}`)
 	c := anna(t, s.url, "doctypes_deny=Salary Slip,System Settings")
 	for args, want := range map[string]string{
-		`{"doctype":"Salary Slip/HR-1","name":"copy"}`:   "not the name of a DocType",
-		`{"doctype":"System Settings ","name":"x"}`:      "not the name of a DocType",
-		`{"doctype":"System  Settings","name":"x"}`:      "not the name of a DocType",
-		`{"doctype":"Sálary Slip","name":"HR-1"}`:        "does not describe",
-		`{"doctype":"salary slip","name":"HR-1"}`:        "ERPNEXT_DOCTYPES",
-		`{"doctype":"Salary Slip/x/method","name":"go"}`: "not the name of a DocType",
+		`{"doctype":"Salary Slip/HR-1","name":"copy"}`:              "not the name of a DocType",
+		`{"doctype":"System Settings ","name":"x"}`:                 "not the name of a DocType",
+		`{"doctype":"System  Settings","name":"x"}`:                 "not the name of a DocType",
+		`{"doctype":"Sálary Slip","name":"HR-1"}`:                   "does not describe",
+		`{"doctype":"salary slip","name":"HR-1"}`:                   "ERPNEXT_DOCTYPES",
+		`{"doctype":"Salary Slip/x/method","name":"go"}`:            "not the name of a DocType",
+		`{"doctype":"` + strings.Repeat("é", 141) + `","name":"x"}`: "not the name of a DocType",
 	} {
 		if text := c.Refused(t, "get_document", args); !strings.Contains(text, want) {
 			t.Errorf("%s: %s", args, text)
