@@ -84,6 +84,10 @@ func (c *Call) Outside(text string) string {
 	return c.marks.Wrap(text)
 }
 
+// Plain is outside text fit to show, Clip its beginning; see package output.
+func Plain(text string) string       { return output.Plain(text) }
+func Clip(text string, n int) string { return output.Clip(text, n) }
+
 // Compact is the text of an output that has no text of its own: compact JSON.
 func Compact(v any) string {
 	b, err := output.Compact(output.Filled(v))

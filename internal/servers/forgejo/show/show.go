@@ -6,10 +6,8 @@ package show
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"drawbridge/internal/fault"
@@ -46,16 +44,7 @@ func Moment(name, text string) (time.Time, error) {
 }
 
 // Clip is the beginning of outside text, at most n bytes and whole runes.
-func Clip(text string, n int) kit.Untrusted {
-	if len(text) <= n {
-		return kit.Untrusted(text)
-	}
-	cut := n
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return kit.Untrusted(text[:cut] + "...")
-}
+func Clip(text string, n int) kit.Untrusted { return kit.Untrusted(kit.Clip(text, n)) }
 
 // Within keeps as many items as fit n bytes, but at least one.
 func Within[T any](items []T, n int) []T {
@@ -114,20 +103,5 @@ func Join(all []string, separator string, n int) kit.Untrusted {
 // control characters, so that it is shown as it is.
 func Ref(name string) string { return string(Clip(Plain(name), 200)) }
 
-// escapes are what a terminal acts on: CSI and OSC sequences (ECMA-48).
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\-_])")
-
-// Plain is outside text fit to show: UTF-8, without what a terminal acts on, and
-// without characters that hide or turn round others.
-func Plain(text string) string {
-	text = escapes.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\r', unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r >= 0xE0000 && r <= 0xE007F:
-			return -1
-		}
-		return r
-	}, text)
-}
+// Plain is kit.Plain.
+func Plain(text string) string { return kit.Plain(text) }

@@ -12,11 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/homeassistant/api"
+	"drawbridge/internal/servers/kit"
 )
 
 // Room in an answer, in bytes.
@@ -84,29 +84,11 @@ func Moment(name, text string, now, otherwise time.Time, zone *time.Location) (t
 
 // Clip is the beginning of a text, at most n bytes and whole runes, on one line.
 func Clip(text string, n int) string {
-	text = Plain(strings.NewReplacer("\n", " ", "\t", " ", "|", "/").Replace(text))
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "..."
+	return kit.Clip(Plain(strings.NewReplacer("\n", " ", "\t", " ", "|", "/").Replace(text)), n)
 }
 
-// Plain is text without control characters, and without those that hide or turn
-// round others.
-func Plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r >= 0xE0000 && r <= 0xE007F:
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}
+// Plain is kit.Plain.
+func Plain(text string) string { return kit.Plain(text) }
 
 // tokenRule finds what opens a picture or a stream in an address: its token, or user
 // and password.
