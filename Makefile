@@ -65,6 +65,7 @@ race: ## the program's own tests, with the race detector
 .PHONY: outside
 outside: ## tests against the binary and real MCP programs, and the gates on bytes and allocations
 	go test -count=1 -run TestClickIsFaster ./internal/servers/puppeteer
+	go test -count=1 -run TestCycles_ofAProcess ./internal/gatewaytest
 	go test -count=1 -p 1 -timeout 30m ./test/...
 
 .PHONY: golden

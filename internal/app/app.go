@@ -130,7 +130,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Think: a.cfg.Limits.ParkTTL, Parked: a.cfg.Limits.Parked, UserParked: a.cfg.Limits.ParkedPerUser,
 	}, gateway.Deps{
 		Log: a.part("gateway"), SealKey: secret.Derive(installation, "request state"), TaskKey: secret.Derive(installation, "task ids"),
-		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now,
+		Shelf: shelf{a.store}, Recorder: a.audit, Now: time.Now, Alive: a.alive,
 	})
 	if err != nil {
 		return err
@@ -294,8 +294,17 @@ func (a *App) connect(ctx context.Context) error {
 	return a.Reload(ctx, a.cfg)
 }
 
-// follow reloads when backends are added or removed beside this process, and
-// fails when the store does.
+// alive tells whether the credential of a call that runs has not ended. Whoever
+// started this process has none that could.
+func (a *App) alive(ctx context.Context, p account.Principal) error {
+	if p == account.Local() {
+		return nil
+	}
+	return a.auth.Alive(ctx, p)
+}
+
+// follow reloads when backends are added or removed beside this process, ends what
+// runs for credentials that have ended, and fails when the store does.
 func (a *App) follow(ctx context.Context) {
 	changes := a.store.Changes(ctx)
 	for {
@@ -308,6 +317,9 @@ func (a *App) follow(ctx context.Context) {
 		case c, ok := <-changes:
 			if !ok {
 				return
+			}
+			if c.Topic == store.Keys {
+				a.gateway.Recheck()
 			}
 			if c.Topic != store.Backends {
 				continue

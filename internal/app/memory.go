@@ -16,7 +16,8 @@ const restTime = time.Second
 func (a *App) tidy(ctx context.Context) {
 	tick := time.NewTicker(restTime)
 	defer tick.Stop()
-	var seen, tidied uint64
+	var seen uint64
+	tidied := ^uint64(0) // what starting has left behind goes, too
 	for {
 		select {
 		case <-ctx.Done():

@@ -5,11 +5,13 @@ import (
 	"sync"
 )
 
-// ring holds the records that wait for the writer. All memory is allocated at
-// the start, and the writer is woken once per batch, not per record.
+// ring holds the records that wait for the writer, which is woken once per batch,
+// not per record. Its memory grows up to its bound as it is needed: a gateway that
+// is used by one person never needs most of it.
 type ring struct {
 	some chan struct{} // a token when the ring stopped being empty
 	many chan struct{} // a token when it became half full
+	most int
 
 	mu    sync.Mutex // guards the rest
 	slots []Record
@@ -17,16 +19,22 @@ type ring struct {
 	count int
 }
 
-func newRing(slots int) *ring {
-	return &ring{some: make(chan struct{}, 1), many: make(chan struct{}, 1), slots: make([]Record, slots)}
+// firstSlots is the room that a ring begins with.
+const firstSlots = 64
+
+func newRing(most int) *ring {
+	return &ring{some: make(chan struct{}, 1), many: make(chan struct{}, 1), most: most, slots: make([]Record, min(most, firstSlots))}
 }
 
 // push copies a record into a free slot; false means there was none.
 func (r *ring) push(record *Record) bool {
 	r.mu.Lock()
-	if r.count == len(r.slots) {
+	if r.count == r.most {
 		r.mu.Unlock()
 		return false
+	}
+	if r.count == len(r.slots) {
+		r.grow()
 	}
 	r.slots[(r.first+r.count)%len(r.slots)] = *record
 	r.count++
@@ -35,10 +43,17 @@ func (r *ring) push(record *Record) bool {
 	if count == 1 {
 		poke(r.some)
 	}
-	if count == (len(r.slots)+1)/2 {
+	if count == (r.most+1)/2 {
 		poke(r.many)
 	}
 	return true
+}
+
+// grow gives a full ring more room. r.mu is held.
+func (r *ring) grow() {
+	wider := make([]Record, min(2*len(r.slots), r.most))
+	copy(wider[copy(wider, r.slots[r.first:]):], r.slots[:r.first])
+	r.slots, r.first = wider, 0
 }
 
 // drain moves up to max records from the ring to the end of dst.

@@ -10,7 +10,8 @@
 // There are three realms, and none opens another's doors: API keys, access tokens
 // of OAuth clients, and browsers that are signed in, which open the admin pages
 // alone. httpd calls Authenticate and AuthenticateAdmin on every route that is not
-// public; endpoints with long streams call Recheck while one is open.
+// public; endpoints with long streams call Recheck while one is open, and the gateway Alive
+// while a call runs.
 package auth
 
 import (
@@ -189,34 +190,50 @@ func (v *Verifier) AuthenticateAdmin(r *http.Request) (account.Principal, error)
 // nil, ErrUnknown, or Unavailable. For streams that outlive their request's check.
 // A stream outlives the access token that opened it, but not its grant.
 func (v *Verifier) Recheck(ctx context.Context, p account.Principal) error {
-	if v.static != nil && p.Credential == staticCredential && p.Profile == "" && holds(p, *v.static.plain) {
-		return nil
+	now, err := v.today(ctx, p)
+	if err == nil && !holds(p, now) {
+		return ErrUnknown
+	}
+	return err
+}
+
+// Alive is Recheck for calls that run: it tells whether the credential may still be
+// used where it was, whatever it may do there today.
+func (v *Verifier) Alive(ctx context.Context, p account.Principal) error {
+	_, err := v.today(ctx, p)
+	return err
+}
+
+// today is the principal that p's credential would give now.
+func (v *Verifier) today(ctx context.Context, p account.Principal) (account.Principal, error) {
+	if v.static != nil && p.Credential == staticCredential && p.Profile == "" {
+		return *v.static.plain, nil
 	}
 	live, err := v.current(ctx)
 	if err != nil {
-		return err
+		return account.Principal{}, err
 	}
 	found := live.byID[p.Credential]
 	if found == nil {
 		if found, err = v.tokens.grant(ctx, v, p.Credential, live.version); err != nil {
-			return err
+			return account.Principal{}, err
 		}
 	}
 	if found == nil || !found.live(time.Now()) {
-		return ErrUnknown
+		return account.Principal{}, ErrUnknown
 	}
 	resource := oauth.DefaultResource
 	if p.Profile != "" {
 		resource += "/" + p.Profile
 	}
 	if found.resource != "" && found.resource != resource {
-		return ErrUnknown
+		return account.Principal{}, ErrUnknown
 	}
 	now, err := found.at(resource, live)
-	if err != nil || !holds(p, now) {
-		return ErrUnknown
+	if err != nil {
+		return account.Principal{}, ErrUnknown
 	}
-	return nil
+	return now, nil
 }
 
 // holds tells whether a principal that was given may still do what it could: now is

@@ -247,3 +247,42 @@ func TestAuthenticate_tokenAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per call", n)
 	}
 }
+
+// A call goes on while its credential does, whatever that may do by then.
+func TestAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		key, token := s.add("key_good", "anna"), s.grant("grant_1", "anna", "/mcp")
+		v := newVerifier(t, s)
+		var all []account.Principal
+		for _, bearer := range []string{key, token, static} {
+			p, err := v.Authenticate(request(t, "Bearer "+bearer), "/mcp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			more := p
+			more.Role, more.Access = account.RoleAdmin, account.NewAccess(account.FullRights(), profile("gone"))
+			if err := errors.Join(v.Alive(t.Context(), p), v.Alive(t.Context(), more)); err != nil {
+				t.Errorf("%s: %v", p.Credential, err)
+			}
+			if err := v.Recheck(t.Context(), more); !errors.Is(err, auth.ErrUnknown) {
+				t.Errorf("%s: a stream keeps what was taken: %v", p.Credential, err)
+			}
+			all = append(all, p)
+		}
+		s.change(func() { s.down = errors.New("away") })
+		for _, p := range all[:2] {
+			if err := v.Alive(t.Context(), p); fault.CodeOf(err) != fault.Unavailable {
+				t.Errorf("%s, store down: %v", p.Credential, err)
+			}
+		}
+		time.Sleep(time.Minute) // of the fake clock
+		s.change(func() { s.down = nil; clear(s.tokens); clear(s.keys) })
+		for i, want := range []error{auth.ErrUnknown, auth.ErrUnknown, nil} {
+			if err := v.Alive(t.Context(), all[i]); !errors.Is(err, want) {
+				t.Errorf("%s, revoked: %v", all[i].Credential, err)
+			}
+		}
+	})
+}

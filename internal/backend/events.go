@@ -21,8 +21,10 @@ type Events interface {
 	// Log carries a log message, or the end of an elicitation by URL, that
 	// belongs to no call.
 	Log(backend, owner string, n mcpwire.Notification)
-	// Ask is a question that belongs to no call.
-	Ask(ctx context.Context, backend, owner string, q mcpwire.Question) (mcpwire.Answer, error)
+	// Ask is a question that belongs to no call. client is the one client session
+	// (mcpwire.Caller.Session) that the upstream session is for, or "" where it is for
+	// all of its owner's.
+	Ask(ctx context.Context, backend, owner, client string, q mcpwire.Question) (mcpwire.Answer, error)
 	// StateChanged says that Status shows another state.
 	StateChanged(backend string)
 }
@@ -44,8 +46,9 @@ func (s ListSet) Has(other ListSet) bool { return s&other == other }
 // outside sorts what one upstream session says outside of calls. It is the Sink
 // of the session's Watch.
 type outside struct {
-	b     *Backend
-	owner string // "" for the main session
+	b      *Backend
+	owner  string // "" for the main session
+	client string // the only one that the session is for; "" for all of its owner's
 }
 
 func (o *outside) Notify(n mcpwire.Notification) {
@@ -58,7 +61,7 @@ func (o *outside) Notify(n mcpwire.Notification) {
 }
 
 func (o *outside) Ask(ctx context.Context, q mcpwire.Question) (mcpwire.Answer, error) {
-	return o.b.events.Ask(ctx, o.b.cfg.Name, o.owner, q)
+	return o.b.events.Ask(ctx, o.b.cfg.Name, o.owner, o.client, q)
 }
 
 // take handles the notifications that never belong to a call. The pooled

@@ -202,7 +202,7 @@ func (e *fakeEvents) Log(_, owner string, n mcpwire.Notification) {
 	e.note(func() { e.logs = append(e.logs, owner+" "+n.Method) })
 }
 
-func (e *fakeEvents) Ask(context.Context, string, string, mcpwire.Question) (mcpwire.Answer, error) {
+func (e *fakeEvents) Ask(context.Context, string, string, string, mcpwire.Question) (mcpwire.Answer, error) {
 	return mcpwire.Answer{Result: []byte(`{"roots":[]}`)}, nil
 }
 

@@ -47,6 +47,14 @@ func (b *Backend) open(ctx context.Context, who account.Principal, can mcpwire.C
 	return &session{peer: peer, info: peer.Info(), who: who}, nil
 }
 
+// client is the only client that the session is for; "" where there may be several.
+func (s *session) client() string {
+	if s.slot == nil {
+		return ""
+	}
+	return s.slot.key.client
+}
+
 // lost tells a session that is of no more use.
 func (s *session) lost() bool {
 	select {

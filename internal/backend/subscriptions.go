@@ -20,7 +20,7 @@ func (s *session) watch(b *Backend, subs *watching.Subscriptions) *watching.Watc
 		return s.watcher
 	}
 	cfg := watching.Config{
-		Log: b.log, Peer: s.peer, Sink: &outside{b: b, owner: s.owner}, Base: s.listFilter(), Subs: subs,
+		Log: b.log, Peer: s.peer, Sink: &outside{b: b, owner: s.owner, client: s.client()}, Base: s.listFilter(), Subs: subs,
 		// The official Go SDK (v1.8.0, Server.subscriptionsListen) keeps one listen
 		// per process, and the end of an old one takes the new one's
 		// subscriptions along.

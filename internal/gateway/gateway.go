@@ -24,6 +24,7 @@ import (
 	"drawbridge/internal/gateway/park"
 	"drawbridge/internal/gateway/seal"
 	"drawbridge/internal/gateway/task"
+	"drawbridge/internal/gateway/vigil"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -84,6 +85,9 @@ type Deps struct {
 	Shelf    Shelf
 	Recorder Recorder
 	Now      func() time.Time
+	// Alive fails with fault.Unauthenticated once a principal's credential has ended.
+	// Nil: none ever does.
+	Alive func(ctx context.Context, p account.Principal) error
 }
 
 // Backend, Member and TierRule are those of the catalogue.
@@ -99,6 +103,8 @@ type Gateway struct {
 	deps Deps
 	seal *seal.Sealer
 	lot  *park.Lot
+
+	vigil *vigil.Vigil
 
 	taskIDs *task.Ids
 	tasks   *task.Runner
@@ -143,6 +149,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		taskIDs: ids, tasks: runner,
 		cfg: cfg, deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls},
 		lot:   park.New(deps.Log, park.Config{TTL: cfg.Think, PerUser: cfg.UserParked, Total: cfg.Parked}, deps.Now),
+		vigil: vigil.New(deps.Log, deps.Alive),
 		parts: map[string]*catalogue.Section{}, readers: map[string]*reader{},
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
@@ -186,6 +193,7 @@ func (g *Gateway) Stop() {
 	g.mu.Unlock()
 	g.stop()
 	g.lot.Close()
+	g.vigil.Close()
 	g.work.Wait()
 	g.hub.closeAll()
 }
@@ -217,6 +225,10 @@ func (g *Gateway) publish(said backend.ListSet) {
 	g.hub.listsChanged(changed)
 	g.follow(next)
 }
+
+// Recheck ends, at once, what runs for credentials that have ended. Without it that
+// takes a second.
+func (g *Gateway) Recheck() { g.vigil.Look() }
 
 // Refused says what the catalogue leaves out, and what to set.
 func (g *Gateway) Refused() []string { return g.current.Load().Refused }

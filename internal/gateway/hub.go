@@ -274,13 +274,17 @@ func (g *Gateway) Log(name, owner string, n mcpwire.Notification) {
 // hearer is a sink that knows whether its client would hear a question.
 type hearer interface{ Heard() bool }
 
-// Ask puts a question that belongs to no call to the legacy client of its owner.
-// Where several would hear it, none can be told to be the right one.
-func (g *Gateway) Ask(ctx context.Context, _, owner string, q mcpwire.Question) (mcpwire.Answer, error) {
+// Ask puts a question that belongs to no call to the legacy client of its owner that
+// can answer it, or to the one client that the backend's session is for. Where several
+// would hear it, none can be told to be the right one.
+func (g *Gateway) Ask(ctx context.Context, _, owner, client string, q mcpwire.Question) (mcpwire.Answer, error) {
 	var candidates []*watch
 	if owner != "" {
 		g.hub.each(owner, func(w *watch) {
-			if h, ok := w.sink.(hearer); ok && h.Heard() && w.caller.Revision.Legacy() && !w.caller.Can.None() {
+			if client != "" && w.caller.Session != client {
+				return
+			}
+			if h, ok := w.sink.(hearer); ok && h.Heard() && w.caller.Revision.Legacy() && w.caller.CanAnswer(q) {
 				candidates = append(candidates, w)
 			}
 		})

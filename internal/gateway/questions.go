@@ -10,6 +10,7 @@ import (
 	"drawbridge/internal/gateway/fulfil"
 	"drawbridge/internal/gateway/park"
 	"drawbridge/internal/gateway/seal"
+	"drawbridge/internal/gateway/vigil"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
@@ -35,20 +36,25 @@ func (g *Gateway) converse(ctx context.Context, s *catalogue.Section, req *mcpwi
 		}
 	}
 	if req.Caller.Revision.Legacy() {
-		out := run(ctx, req, sink)
-		if out.Kind != mcpwire.InputRequired {
-			return out
-		}
-		return fulfil.Fulfiller{Backend: name, Handler: s.Backend, Think: g.cfg.Think}.Serve(ctx, req, sink, out)
+		return g.vigil.Run(ctx, p, func(ctx context.Context) mcpwire.Outcome {
+			out := run(ctx, req, sink)
+			if out.Kind != mcpwire.InputRequired {
+				return out
+			}
+			return fulfil.Fulfiller{Backend: name, Handler: s.Backend, Think: g.cfg.Think}.Serve(ctx, req, sink, out)
+		})
 	}
 	if s.Lists.Info.Revision.Modern() || !mcpwire.MayAsk(req.Method) || req.Caller.Askable().None() {
-		return g.asked(p, name, req, run(ctx, req, sink))
+		return g.asked(p, name, req, g.vigil.Run(ctx, p, func(ctx context.Context) mcpwire.Outcome { return run(ctx, req, sink) }))
 	}
 	kept := req.Keep()
 	kept.Caller.Session = p.Credential
 	out, asked, t := g.lot.Serve(ctx, park.Call{
 		Info:    park.Info{Backend: name, User: p.User, Method: req.Method, Target: req.Target},
 		Request: kept, Run: run,
+		Guard: func(cut func(*mcpwire.Error)) func() {
+			return g.vigil.Enter(p, func() { cut(vigil.ErrEnded) }).Leave
+		},
 	}, sink)
 	return g.parked(p, name, req, out, asked, t)
 }

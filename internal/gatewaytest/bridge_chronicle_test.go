@@ -15,6 +15,8 @@ import (
 //	answer      a response to a question
 //	cancelled   params of a notification that cancels a call
 //	end         how a call ended
+//	roots changed, by what the client says, in a session
+//	told        a status of a task on its way, as it left
 type happening struct{ Mark, What, Raw string }
 
 // order tells the call of a mark what to do: go on after its last answer, withdraw
@@ -24,6 +26,8 @@ type order struct{ Mark, Do string }
 // chronicle is what happened at the quizzes of one test, those in other processes
 // included.
 type chronicle struct {
+	eager bool // of the quizzes that report here
+
 	mu     sync.Mutex // guards what follows
 	all    []happening
 	obey   map[int]func(order)

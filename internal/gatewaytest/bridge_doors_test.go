@@ -27,6 +27,7 @@ const awhile = 30 * time.Second
 func serveQuiz(t *testing.T, c *chronicle, revision string) (entry string) {
 	t.Helper()
 	h := &quizHTTP{quiz: newQuiz(revision, c.tell), life: t.Context(), streams: map[string]map[int]func(...string){}}
+	h.eager = c.eager
 	t.Cleanup(c.join(h.obey))
 	return `{"url":` + strconv.Quote(listen(t, h)+"/mcp") + `}`
 }
@@ -136,6 +137,7 @@ func (h *quizHTTP) stream(w http.ResponseWriter, r *http.Request, session string
 	all[n] = events.say
 	h.mu.Unlock()
 	events.say() // with which the caller counts on it
+	h.wonder("eager", events.say)
 	<-r.Context().Done()
 	events.end()
 	h.mu.Lock()
@@ -178,6 +180,7 @@ func (e *eventWriter) begun() bool { e.mu.Lock(); defer e.mu.Unlock(); return e.
 func serveQuizSSE(t *testing.T, c *chronicle, revision string) (entry string) {
 	t.Helper()
 	h := &quizSSE{quiz: newQuiz(revision, c.tell), streams: map[string]quizStream{}}
+	h.eager = c.eager
 	t.Cleanup(c.join(h.obey))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sse", h.open)
@@ -246,7 +249,10 @@ func (h *quizSSE) message(w http.ResponseWriter, r *http.Request) {
 const quizVariable = "GATEWAYTEST_QUIZ"
 
 // quizProcess is the quiz in a process of its own, and where it reports to.
-type quizProcess struct{ Revision, Chronicle string }
+type quizProcess struct {
+	Revision, Chronicle string
+	Eager               bool
+}
 
 // quizCommand is the entry of a quiz that the gateway starts, with more settings.
 func quizCommand(t *testing.T, c *chronicle, revision, more string) (entry string) {
@@ -255,7 +261,7 @@ func quizCommand(t *testing.T, c *chronicle, revision, more string) (entry strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := json.Marshal(quizProcess{revision, c.listen(t)})
+	spec, err := json.Marshal(quizProcess{revision, c.listen(t), c.eager})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +297,7 @@ func (p quizProcess) serve(in io.Reader, out io.Writer) error {
 			_ = res.Body.Close()
 		}
 	})
+	q.eager = p.Eager
 	res, err := http.Get(p.Chronicle + "/orders")
 	if err != nil {
 		return err
@@ -331,6 +338,9 @@ func (p quizProcess) serve(in io.Reader, out io.Writer) error {
 			}
 			if response != "" {
 				say(response)
+			}
+			if m.Method == "tools/call" {
+				q.wonder("after", say)
 			}
 		}()
 	}

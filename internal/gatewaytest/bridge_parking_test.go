@@ -50,7 +50,12 @@ func lanes() []lane {
 // openLot starts a gateway with limits, and a backend with more settings of its own.
 func openLot(t *testing.T, way lane, limits, more string) *lot {
 	t.Helper()
-	c := newChronicle()
+	return openLotOf(t, way, newChronicle(), limits, more)
+}
+
+// openLotOf is openLot with a chronicle of one's own.
+func openLotOf(t *testing.T, way lane, c *chronicle, limits, more string) *lot {
+	t.Helper()
 	g := gatewaytest.Run(t, fmt.Sprintf(`{"limits":{%s},"mcpServers":{"q":%s}}`, limits, way.entry(t, c, more)))
 	g.WaitTools("q_quiz")
 	return &lot{t, g, c, gatewaytest.DialAs(t, g.Base, gatewaytest.Key, gatewaytest.R2026, gatewaytest.Able("me")), way.via}

@@ -20,12 +20,14 @@ import (
 type quiz struct {
 	revision string
 	tell     func(happening)
+	eager    bool // asks for roots as soon as it can, and after each call
 
 	mu     sync.Mutex // guards what follows
 	serial int
 	calls  []*quizCall
 	open   map[string]asked // questions by their raw id
 	ran    map[string]int   // calls by mark
+	jobs   []*quizJob
 }
 
 // quizSpec is what a call tells the quiz: the arguments of the tool quiz, the
@@ -45,8 +47,10 @@ type quizQuestion struct {
 }
 
 // head is the params of a call of the backend's tool quiz.
-func (s quizSpec) head(backend string) string {
-	return `{"name":"` + backend + `_quiz","arguments":` + s.raw() + `}`
+func (s quizSpec) head(backend string) string { return s.headOf(backend + "_quiz") }
+
+func (s quizSpec) headOf(tool string) string {
+	return `{"name":"` + tool + `","arguments":` + s.raw() + `}`
 }
 
 func (s quizSpec) raw() string {
@@ -121,7 +125,13 @@ func (q *quiz) hear(ctx context.Context, session string, m quizMessage, say mout
 	case m.Method == "notifications/cancelled":
 		q.cancelled(session, m)
 		return "", nil
+	case m.Method == "notifications/roots/list_changed":
+		q.tell(happening{"", "roots changed", session})
+		return "", nil
 	case m.ID == nil:
+		if m.Method == "notifications/initialized" {
+			q.wonder("eager", say.session)
+		}
 		return "", nil
 	}
 	result, fail, err := q.result(ctx, session, m, say)
@@ -170,15 +180,19 @@ func (q *quiz) cancelled(session string, m quizMessage) {
 	}
 }
 
-const quizLists = `"tools":[{"name":"quiz","inputSchema":{"type":"object"}},{"name":"other","inputSchema":{"type":"object"}}],` +
+const quizLists = `"tools":[{"name":"quiz","inputSchema":{"type":"object"}},{"name":"other","inputSchema":{"type":"object"}},` +
+	`{"name":"job","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}],` +
 	`"prompts":[{"name":"quiz","arguments":[{"name":"spec"}]}],"resources":[],"resourceTemplates":[{"name":"quiz","uriTemplate":"quiz://x/{spec}"}]`
 
 func (q *quiz) result(ctx context.Context, session string, m quizMessage, say mouth) (result, fail string, err error) {
-	const caps = `"capabilities":{"tools":{},"prompts":{},"resources":{}}`
+	const offers = `"tools":{},"prompts":{},"resources":{}`
+	const caps, tasks = `"capabilities":{` + offers + `}`, `"capabilities":{` + offers + `,"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}}`
 	switch {
+	case strings.HasPrefix(m.Method, "tasks/") && !q.modern():
+		return q.ofJob(ctx, session, m, say)
 	case m.Method == "initialize" && !q.modern():
 		q.tell(happening{"", "initialize", string(m.Params)})
-		return `{"protocolVersion":"` + q.revision + `",` + caps + `,"serverInfo":{"name":"quiz","version":"1"}}`, "", nil
+		return `{"protocolVersion":"` + q.revision + `",` + tasks + `,"serverInfo":{"name":"quiz","version":"1"}}`, "", nil
 	case m.Method == "server/discover" && q.modern():
 		return `{"resultType":"complete","supportedVersions":["2026-07-28"],` + caps + `,"ttlMs":1000,"cacheScope":"public"}`, "", nil
 	case strings.HasSuffix(m.Method, "/list"):
@@ -198,6 +212,9 @@ func (q *quiz) result(ctx context.Context, session string, m quizMessage, say mo
 	times := q.ran[s.Mark]
 	q.mu.Unlock()
 	q.tell(happening{s.Mark, "run", string(m.Params)})
+	if p.Name == "job" && !q.modern() {
+		return q.take(s, p), "", nil
+	}
 	if s.Fail != nil && times == 1 {
 		return "", string(s.Fail), nil
 	}
@@ -305,6 +322,13 @@ func (q *quiz) ask(ctx context.Context, c *quizCall, s quizSpec, token json.RawM
 		}
 	}
 	return q.finish(s.Mark, "complete", all), nil
+}
+
+// wonder asks for roots outside of any call.
+func (q *quiz) wonder(mark string, voice func(...string)) {
+	if q.eager {
+		q.put(mark, []quizQuestion{{Method: "roots/list"}}, voice)
+	}
 }
 
 // put sends all questions of a round in one piece.

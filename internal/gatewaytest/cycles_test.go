@@ -83,8 +83,8 @@ func TestCycles_ofAProcess(t *testing.T) { // not parallel: it counts what the w
 		answers()
 	}
 	restarts, kills := 200, 50
-	if testing.Short() {
-		restarts, kills = 5, 3
+	if testing.Short() || raceDetector { // with it a child takes a second to start; make test runs both
+		restarts, kills = 10, 5
 	}
 	stop := rest.start(t)
 	restart()

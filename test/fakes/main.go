@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -23,28 +22,40 @@ import (
 	truenas "drawbridge/internal/servers/truenas/fake"
 )
 
-// runs are the fakes by name. Each says its settings once it can be reached.
+// runs are the fakes by name. Each says its settings once it can be reached, and ends
+// with ctx.
 var runs = map[string]func(ctx context.Context, addr string, say func(settings ...string)) error{
 	"erpnext": func(ctx context.Context, addr string, say func(...string)) error {
+		s, err := erpnext.New(erpnext.Options{})
+		if err != nil {
+			return err
+		}
+		if err := s.Listen(ctx, addr); err != nil {
+			return err
+		}
+		defer s.Close()
 		key, secret, _ := strings.Cut(strings.TrimPrefix(erpnext.Auth(erpnext.Owner), "token "), ":")
-		return erpnext.Run(ctx, addr, erpnext.Options{}, func(url string) {
-			say("ERPNEXT_URL="+url, "ERPNEXT_API_KEY="+key, "ERPNEXT_API_SECRET="+secret)
-		})
+		say("ERPNEXT_URL="+s.URL(), "ERPNEXT_API_KEY="+key, "ERPNEXT_API_SECRET="+secret)
+		<-ctx.Done()
+		return nil
 	},
 	"forgejo": func(ctx context.Context, addr string, say func(...string)) error {
 		return forgejo.Run(ctx, addr, forgejo.Options{}, func(url string) { say("FORGEJO_URL="+url, "FORGEJO_TOKEN="+forgejo.AdaToken) })
 	},
 	"homeassistant": func(ctx context.Context, addr string, say func(...string)) error {
-		return homeassistant.Run(ctx, addr, homeassistant.Options{}, func(url string) { say("HASS_URL="+url, "HASS_TOKEN="+homeassistant.AdminToken) })
+		s := homeassistant.New(homeassistant.Options{})
+		if err := s.Listen(ctx, addr); err != nil {
+			return err
+		}
+		defer s.Close()
+		say("HASS_URL="+s.URL(), "HASS_TOKEN="+homeassistant.AdminToken)
+		<-ctx.Done()
+		return nil
 	},
 	"truenas": func(ctx context.Context, addr string, say func(...string)) error {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-		if err != nil {
-			return fmt.Errorf("listen on %s: %w", addr, err)
-		}
 		s := truenas.New(truenas.Options{})
-		if err := s.Serve(l, true); err != nil {
-			return errors.Join(err, l.Close())
+		if err := s.Listen(ctx, addr); err != nil {
+			return err
 		}
 		say("TRUENAS_URL="+s.URL(), "TRUENAS_USERNAME="+truenas.AdminUser, "TRUENAS_API_KEY="+truenas.AdminKey, "TRUENAS_FINGERPRINT="+s.Fingerprint())
 		<-ctx.Done()

@@ -28,7 +28,7 @@ func TestFakes(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{nil, {"nothing"}, {"truenas", "127.0.0.1:0", "more"}} {
+	for _, args := range [][]string{nil, {"nothing"}, {"truenas", "127.0.0.1:0", "more"}, {"erpnext", "no address"}, {"homeassistant", "no address"}, {"truenas", "no address"}} {
 		if run(t.Context(), args) == nil {
 			t.Errorf("%q was taken", args)
 		}

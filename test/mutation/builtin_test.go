@@ -47,17 +47,17 @@ func shell() []mutation {
 // approvals are what the kit asks a person, and what it marks as said by strangers.
 func approvals() []mutation {
 	const kit, desk, form = "internal/servers/kit", "internal/servers/kit/approval/approval.go", "internal/servers/kit/approval/form.go"
-	const confirm, untrusted = "internal/servers/kit/confirm.go", "internal/servers/kit/output/untrusted.go"
+	const ask, untrusted = "internal/servers/kit/approval/ask.go", "internal/servers/kit/output/untrusted.go"
 	return []mutation{
-		{name: "runs-unasked", file: confirm, test: "TestConfirm_throughTheGateway", edits: one("return t.tier == TierDestroy && ", "return t.tier < 0 && ")},
-		{name: "asks-itself", file: confirm, test: "TestConfirm_clients", edits: one("return req.Caller != nil && req.Caller.CanAnswer(", "return req.Caller == nil || req.Caller.CanAnswer(")},
+		{name: "runs-unasked", file: kit + "/confirm.go", test: "TestConfirm_throughTheGateway", edits: one("return t.tier == settings.Destroy && ", "return t.tier < settings.Read && ")},
+		{name: "asks-itself", file: ask, target: kit, test: "TestConfirm_clients", edits: one("if req.Caller != nil && req.Caller.CanAnswer(", "if req.Caller == nil || req.Caller.CanAnswer(")},
 		{name: "any-answer", file: form, target: kit, test: "TestConfirm_message", edits: one("\treturn yes\n", "\treturn yes || true\n")},
 		{name: "other-arguments", file: desk, test: "TestDesk_sameArguments", edits: one(" || !bytes.Equal(t.Digest, digest(a.Args)):", ":")},
 		{name: "approval-of-another", file: desk, target: kit, test: "TestConfirm_binding", edits: one("case t.Owner != a.Owner || ", "case ")},
 		{name: "approved-twice", file: desk, target: kit, test: "TestConfirm_race", edits: one("\td.spent[t.ID] = ", "\td.spent[t.ID+rand.Text()] = ")},
 		{name: "approved-for-ever", file: desk, target: kit, test: "TestConfirm_expires", edits: one("\tcase d.now().Unix() > t.Expires:\n", "\tcase d.now().Unix() > t.Expires<<1:\n")},
 		{name: "other-than-shown", file: desk, target: kit, test: "TestConfirm_shown", edits: one("\tif !bytes.Equal(t.Shown, a.Shown) {\n", "\tif !bytes.Equal(t.Shown, a.Shown) && len(t.Shown) == 0 {\n")},
-		{name: "shown-in-part", file: confirm, test: "TestConfirm_allOfItIsShown", edits: one("if !form.Fits() {", "if !form.Fits() && len(args) == 0 {")},
+		{name: "shown-in-part", file: ask, target: kit, test: "TestConfirm_allOfItIsShown", edits: one("if !f.Fits() {", "if !f.Fits() && len(a.Args) == 0 {")},
 		{name: "moved-letters", file: form, target: kit, test: "TestConfirm_message", edits: one("if unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) {", "if unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) {")},
 		{name: "strangers-unmarked", file: untrusted, target: kit, test: "TestUntrusted", edits: one("v.SetString(m.Wrap(v.String()))", "m.Wrap(v.String())")},
 		{name: "same-marks", file: untrusted, target: kit, test: "TestUntrusted", edits: one("strings.ToLower(rand.Text()[:nonceLength])", "strings.ToLower((rand.Text() + \"aaaaaaaaaa\")[26:])")},

@@ -40,6 +40,6 @@ func doors() []mutation {
 		{name: "no-pace", file: "internal/httpd/pace.go", test: "TestClients_arePaced", edits: one(`if who.Client == "" || method`, `if true || method`)},
 		{name: "panic-spreads", file: httpd, test: "TestPanic_isA500ForThatRequestAlone", edits: one("\tdefer s.recover(w, r)\n", "")},
 		{name: "short-static-key", file: auth, test: "TestNew_refusesWeakStaticKeys", edits: one("if len(static) < MinStatic {", "if len(static) < 1 {")},
-		{name: "stream-unwatched", file: auth, test: "TestRecheck", edits: one("\tif found == nil || !found.live(time.Now()) {\n\t\treturn ErrUnknown\n", "\tif found == nil || !found.live(time.Now()) {\n\t\treturn nil\n")},
+		{name: "stream-unwatched", file: auth, test: "TestRecheck", edits: one("\tif found == nil || !found.live(time.Now()) {\n\t\treturn account.Principal{}, ErrUnknown\n", "\tif found == nil || !found.live(time.Now()) {\n\t\treturn p, nil\n")},
 	}
 }

@@ -31,6 +31,8 @@ func inside() []mutation {
 		{name: "asked-undeclared", file: parked, test: "TestAsk_refused", edits: one(" || !p.caller.CanAnswer(q) {", " {")},
 		{name: "parked-for-ever", file: parked, test: "TestExpiry", edits: one("time.AfterFunc(p.lot.cfg.TTL,", "time.AfterFunc(p.lot.cfg.TTL<<10,")},
 		{name: "parked-unbounded", file: "internal/gateway/park/park.go", test: "TestLimits", edits: one(" || l.byUser[p.info.User] >= l.cfg.PerUser {", " {")},
+		{name: "parked-after-revoke", file: "internal/gateway/park/park.go", target: "internal/gatewaytest", test: "TestA20_callsEnd", edits: one("if c.Guard != nil {", "if c.Guard != nil && c.Request == nil {")},
+		{name: "runs-after-revoke", file: "internal/gateway/vigil/vigil.go", test: "TestRun_endsWithItsCredential", edits: one("fault.CodeOf(err) == fault.Unauthenticated {", "fault.CodeOf(err) == fault.Invalid {")},
 		{name: "others-parked", file: "internal/status/status.go", test: "TestStatus_parkedCalls", edits: one("if p.Role == account.RoleAdmin {\n\t\treturn \"\"", "if p.Role != \"\" {\n\t\treturn \"\"")},
 		{name: "foreign-task", file: "internal/gateway/task/ids.go", test: "TestIds_strangers", edits: one(`"drawbridge task id 1\x00" + owner`, `"drawbridge task id 1\x00" + owner[:0]`)},
 		{name: "unwanted-task", file: "internal/gateway/task/task.go", test: "TestGuard", edits: one("k == plain || k == legacy && Asked(req)", "k == plain || k == legacy")},

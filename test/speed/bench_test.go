@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"drawbridge/test/harness"
 )
@@ -131,6 +132,8 @@ func BenchmarkList(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	on := newBed(b, 20)
 	for b.Loop() {
+		// Idle is who has been asked nothing for a while: there is no event to wait for.
+		time.Sleep(3 * time.Second)
 		fresh := residentMB(b, on.gateway.pid)
 		args := []string{"idle", "--sessions", "4000", "--stream", "none", "--tool", "bench_echo"}
 		raw := on.run(b, append(slices.Clone(args), "--json", "--url", on.gateway.url, "--token", harness.Key, "--pid", fmt.Sprint("server=", on.gateway.pid)))

@@ -56,6 +56,9 @@ func (p *peer) initialize(ctx context.Context, hello backend.Hello, discover *ca
 	can := declared
 	if p.cfg.Interactive {
 		can = hello.Capabilities
+		p.mu.Lock()
+		p.early.Begin(ctx)
+		p.mu.Unlock()
 	}
 	info := hello.Info
 	if info == nil {

@@ -25,6 +25,7 @@ type peer struct {
 	lost chan struct{}
 	read chan struct{} // closed when the reading goroutine has ended
 
+	lasting  backend.Lasting
 	leveling sync.Mutex // held while the log level is being set
 
 	mu      sync.Mutex // guards what follows
@@ -32,6 +33,7 @@ type peer struct {
 	quiet   map[int64]*call // our own that last or do not matter; a nil call is ignored
 	watches []*watch
 	asking  map[string]context.CancelFunc // by the process's own id of the question
+	early   backend.Early[held]
 	lastID  int64
 	dead    string // why there is nobody to call any more; "" while there is
 	level   string // what logging/setLevel was last sent; "" for never
@@ -46,6 +48,7 @@ type call struct {
 	caller *mcpwire.Caller  // nil for our own requests
 	causes bool             // what the process asks or logs may be this call's
 	token  []byte           // the caller's progress token, raw; nil for none
+	awaits string           // the task whose result it is for; "" for none
 	answer chan mcpwire.Outcome
 	ear
 }
@@ -89,7 +92,7 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 		// The reader may still look at the token when the request's bytes have gone
 		// back to their pool.
 		rev: req.Revision, caller: req.Caller, causes: backend.MayAsk(req.Method), token: bytes.Clone(req.ProgressToken()),
-		answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
+		awaits: backend.Awaits(req), answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
 	}
 	if why := p.add(c); why != "" {
 		return backend.Broken(why)
@@ -102,6 +105,10 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 	select {
 	case out := <-c.answer:
 		c.asks.Wait()
+		if out.Kind == mcpwire.Complete {
+			p.lasting.Made(c.id, req, out.Result.Bytes)
+			p.lasting.Done(req)
+		}
 		return out
 	case <-ctx.Done():
 	}
@@ -116,13 +123,21 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 // add registers a call. It returns why it cannot be made, or "".
 func (p *peer) add(c *call) string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead != "" {
-		return p.dead
+	if why := p.dead; why != "" {
+		p.mu.Unlock()
+		return why
 	}
 	p.lastID++
 	c.id = p.lastID
 	p.calls[c.id] = c
+	var early []held
+	if c.causes {
+		early = p.early.Call(c.caller)
+	}
+	p.mu.Unlock()
+	for _, h := range early {
+		p.put(h, c, 1)
+	}
 	return ""
 }
 
@@ -224,6 +239,7 @@ func (p *peer) fail(why string) {
 		return
 	}
 	p.dead = why
+	p.early.End()
 	ids := slices.AppendSeq(slices.Collect(maps.Keys(p.calls)), maps.Keys(p.quiet))
 	p.mu.Unlock()
 	for _, id := range ids {

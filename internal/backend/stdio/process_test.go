@@ -213,7 +213,7 @@ type states struct{ changed chan struct{} }
 func (s states) ListsChanged(string, backend.ListSet)           {}
 func (s states) ResourceUpdated(string, string, string, []byte) {}
 func (s states) Log(string, string, mcpwire.Notification)       {}
-func (s states) Ask(context.Context, string, string, mcpwire.Question) (mcpwire.Answer, error) {
+func (s states) Ask(context.Context, string, string, string, mcpwire.Question) (mcpwire.Answer, error) {
 	return mcpwire.Answer{}, mcpwire.ErrCannotAsk
 }
 

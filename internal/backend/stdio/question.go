@@ -28,27 +28,56 @@ func (p *peer) request(m mcpwire.Message) {
 // the client that watches its own process; of a shared process, or with calls of
 // several clients, nobody can tell whom it is for.
 func (p *peer) question(m mcpwire.Message) {
-	q := mcpwire.Question{Revision: p.speaks(), Method: m.Method, Params: bytes.Clone(m.Params)}
-	id := bytes.Clone(m.ID)
-	c, n := p.cause()
-	switch {
-	case c != nil && !c.caller.CanAnswer(q):
-		p.refuse(id, errCannotAnswer)
+	h := held{bytes.Clone(m.ID), mcpwire.Question{Revision: p.speaks(), Method: m.Method, Params: bytes.Clone(m.Params)}}
+	if p.hold(h) {
 		return
-	case c != nil && p.ask(id, q, &c.ear):
+	}
+	c, n := p.cause()
+	p.put(h, c, n)
+}
+
+// held is a question with the process's own id of it.
+type held struct {
+	id []byte
+	q  mcpwire.Question
+}
+
+// hold keeps a question back that came before the first call.
+func (p *peer) hold(h held) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.early.Hold(h.q.Method, h, func() {
+		p.mu.Lock()
+		late := p.early.End()
+		p.mu.Unlock()
+		for _, h := range late {
+			c, n := p.cause()
+			p.put(h, c, n)
+		}
+	})
+}
+
+// put puts a question through a call of the n that run, or without one.
+func (p *peer) put(h held, c *call, n int) {
+	switch {
+	case c != nil && !c.caller.CanAnswer(h.q):
+		p.refuse(h.id, errCannotAnswer)
+		return
+	case c != nil && p.ask(h.id, h.q, &c.ear, true):
 		return
 	case n == 0 && p.cfg.Interactive:
-		if w := p.latest(); w != nil && p.ask(id, q, &w.ear) {
+		if w := p.latest(); w != nil && p.ask(h.id, h.q, &w.ear, false) {
 			return
 		}
 	}
-	p.decline(id, q.Method)
+	p.decline(h.id, h.q.Method)
 }
 
 var errCannotAnswer = mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The client of this call cannot answer this.")
 
-// ask hands a question on and the answer back. It tells whether it could.
-func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
+// ask hands a question on and the answer back. It tells whether it could. called says
+// that it is put through a call, whose client has to declare what it can answer.
+func (p *peer) ask(id []byte, q mcpwire.Question, to *ear, called bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead != "" || len(p.asking) >= maxAsking {
@@ -63,7 +92,7 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 		case !wanted: // the process has taken it back
 		case err != nil && to.closed():
 			p.again(id, q)
-		case errors.Is(err, mcpwire.ErrCannotAsk):
+		case errors.Is(err, mcpwire.ErrCannotAsk) && called:
 			p.refuse(id, errCannotAnswer)
 		case err != nil:
 			p.decline(id, q.Method)
@@ -80,7 +109,7 @@ func (p *peer) ask(id []byte, q mcpwire.Question, to *ear) bool {
 // again puts a question whose call has ended: it was only attributed to that one,
 // where a client has several.
 func (p *peer) again(id []byte, q mcpwire.Question) {
-	if c, _ := p.cause(); c == nil || !c.caller.CanAnswer(q) || !p.ask(id, q, &c.ear) {
+	if c, _ := p.cause(); c == nil || !c.caller.CanAnswer(q) || !p.ask(id, q, &c.ear, true) {
 		p.decline(id, q.Method)
 	}
 }
@@ -91,6 +120,7 @@ func (p *peer) withdraw(params []byte) {
 	p.mu.Lock()
 	cancel := p.asking[id]
 	delete(p.asking, id)
+	p.early.Drop(func(h held) bool { return string(h.id) == id })
 	p.mu.Unlock()
 	if cancel != nil {
 		cancel()

@@ -192,7 +192,8 @@ func (p *peer) notification(m mcpwire.Message) {
 	}
 }
 
-// progress finds its call by the token, which is the call's id.
+// progress finds its call by the token, which is the call's id, and that of a call
+// which became a task, the request for the task's result.
 func (p *peer) progress(n mcpwire.Notification) {
 	m, ok := jsonscan.Find(n.Params, "progressToken")
 	if !ok {
@@ -202,14 +203,31 @@ func (p *peer) progress(n mcpwire.Notification) {
 	if err != nil {
 		return
 	}
-	p.mu.Lock()
-	c := p.calls[id]
-	p.mu.Unlock()
-	if c == nil || c.token == nil {
+	c, token := p.progressing(id)
+	if c == nil || token == nil {
 		return // over, or never asked for
 	}
-	n.Params = mcpwire.ReplaceProgressToken(n.Params, c.token)
+	n.Params = mcpwire.ReplaceProgressToken(n.Params, token)
 	c.notify(n)
+}
+
+// progressing is the call that a progress token of ours is for, and its caller's token.
+func (p *peer) progressing(id int64) (c *call, token []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c = p.calls[id]; c != nil {
+		return c, c.token
+	}
+	task, token, ok := p.lasting.Of(id)
+	if !ok {
+		return nil, nil
+	}
+	for _, c := range p.calls {
+		if c.awaits == task {
+			return c, token
+		}
+	}
+	return nil, nil
 }
 
 // cause is the client's call that makes the process ask or log, or nil where

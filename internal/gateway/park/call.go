@@ -47,7 +47,10 @@ type call struct {
 	left   bool          // the backend's call has ended
 	ended  chan struct{} // closed then; nil while nobody waits for it
 
-	answered bool // a retry has brought what the present round asked
+	answered bool           // a retry has brought what the present round asked
+	cut      *mcpwire.Error // what ended the call in place of its backend; nil for nothing
+
+	leave func() // called once nothing of the call is left; nil where nobody wants to know
 }
 
 // question is one that the backend waits for.
@@ -105,65 +108,14 @@ func (p *call) wait(ctx context.Context, v *visit) (mcpwire.Outcome, []mcpwire.A
 	}
 }
 
-// take is the call's outcome, if it has ended. A result that is still streaming
-// ends with its client's request.
-func (p *call) take(ctx context.Context) (mcpwire.Outcome, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.over {
-		return mcpwire.Outcome{}, false
-	}
-	p.over, p.at, p.gone = false, nil, true
-	out := p.out
-	if out.Result.Rest == nil {
-		p.end(nil)
-		return out, true
-	}
-	detach := context.AfterFunc(ctx, func() { p.end(context.Cause(ctx)) })
-	out.Result.Rest = &rest{RestReader: out.Result.Rest, end: func() { detach(); p.end(nil) }}
-	return out, true
-}
-
-// rest is a streamed result that ends its call when it is closed.
-type rest struct {
-	mcpwire.RestReader
-	end func()
-}
-
-func (r *rest) Close() error {
-	defer r.end()
-	return r.RestReader.Close()
-}
-
-// abandon cancels a call whose client has gone.
-func (p *call) abandon(ctx context.Context) mcpwire.Outcome {
-	p.mu.Lock()
-	p.at, p.gone = nil, true
-	if p.over {
-		p.out.Close()
-		p.over = false
-	}
-	var ended chan struct{}
-	if !p.left {
-		ended = make(chan struct{})
-		p.ended = ended
-	}
-	p.mu.Unlock()
-	p.end(context.Cause(ctx))
-	if ended != nil {
-		<-ended // as for a call that is not parked: its end belongs to its request
-	}
-	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeInternal, "The call was cancelled by its client."))
-}
-
 // parked lets the client's request end with the questions that are open. ok is
 // false where none is, or where no more calls may be parked; then the backend is
 // told that nobody answers, and goes on.
 func (p *call) parked() (asked []mcpwire.Asked, t Ticket, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.open) == 0 {
-		return nil, t, false // it was taken back
+	if len(p.open) == 0 || p.cut != nil {
+		return nil, t, false // it was taken back, or the call ends
 	}
 	if !p.lot.park(p) {
 		p.lot.log.Warn("question declined: as many calls are parked as may be (limits.parked, limits.parked_per_user)", "backend", p.info.Backend)
@@ -257,59 +209,6 @@ func (p *call) deliver(inputs []byte) {
 		q.answer <- mcpwire.Answer{Result: mcpwire.AnswerFor(q.asker, q.Method, answer)}
 	}
 	p.open = left
-}
-
-// release ends a parked call: its questions are declined, and then it has a moment
-// to end by itself. ok is false where it is not parked, or not in this round any
-// more; 0 is any.
-func (p *call) release(why string, round int) (ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at != nil || p.gone || p.timer == nil || round != 0 && round != p.round {
-		return false
-	}
-	p.gone = true
-	p.timer.Stop()
-	p.lot.leave(p)
-	p.lot.log.Info("parked call released", "backend", p.info.Backend, "method", p.info.Method, "reason", why)
-	p.heard = nil
-	if p.over {
-		p.out.Close()
-		p.over = false
-		p.end(nil)
-		return true
-	}
-	p.decline()
-	if p.lot.isClosed() {
-		p.end(errStopped)
-		return true
-	}
-	p.timer = time.AfterFunc(lastWord, func() { p.end(errReleased) })
-	return true
-}
-
-func (l *Lot) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
-}
-
-// finish takes the outcome of the backend's call.
-func (p *call) finish(out mcpwire.Outcome) {
-	p.lot.forget(p)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left = true
-	if p.ended != nil {
-		close(p.ended)
-	}
-	if p.gone {
-		out.Close()
-		p.end(nil)
-		return
-	}
-	p.out, p.over = out, true
-	p.signal()
 }
 
 // Notify passes on what the backend says, or keeps it while nobody waits.

@@ -66,6 +66,9 @@ type Call struct {
 	Request *mcpwire.Request
 	// Run hands the request to its backend. It is called once.
 	Run func(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome
+	// Guard is told how to cut the call off, parked or not, and returns what to call
+	// when nothing of it is left. Nil: nobody needs to.
+	Guard func(cut func(why *mcpwire.Error)) (leave func())
 }
 
 // Lot holds the parked calls.
@@ -104,6 +107,9 @@ func (l *Lot) Serve(ctx context.Context, c Call, sink mcpwire.Sink) (mcpwire.Out
 		return mcpwire.Fail(errStopping), nil, Ticket{}
 	}
 	l.open[p] = struct{}{}
+	if c.Guard != nil {
+		p.leave = c.Guard(p.cutOff)
+	}
 	l.work.Go(func() { p.finish(p.guarded(run, c)) })
 	l.mu.Unlock()
 	return p.wait(ctx, v)

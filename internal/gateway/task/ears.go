@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -19,13 +20,15 @@ type ears struct {
 
 	// mu guards what follows. It is held while the sink is told of progress, so
 	// that what increases here increases there.
-	mu   sync.Mutex
-	last float64 // progress that the caller has heard of
-	told state
+	mu    sync.Mutex
+	last  float64 // progress that the caller has heard of
+	own   float64 // the backend's own, as last heard
+	total []byte  // raw, as the backend named it last
+	told  state
 }
 
 func newEars(sink mcpwire.Sink, token []byte) *ears {
-	return &ears{sink: sink, token: token, last: math.Inf(-1)}
+	return &ears{sink: sink, token: token, last: math.Inf(-1), own: math.Inf(-1)}
 }
 
 // Notify passes on what is not about the task itself: notifications of its status
@@ -35,34 +38,63 @@ func (e *ears) Notify(n mcpwire.Notification) {
 		return
 	}
 	n.Params = mcpwire.WithoutMeta(n.Params, MetaRelated)
-	value, isNumber := number(mcpwire.Member(n.Params, "progress"))
-	if n.Method != mcpwire.MethodProgress || !isNumber {
+	at, has := jsonscan.Find(n.Params, "progress")
+	value, isNumber := number(at.Value.Of(n.Params))
+	if n.Method != mcpwire.MethodProgress || !has || !isNumber {
 		e.sink.Notify(n)
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if value > e.last {
-		e.last = value
-		e.sink.Notify(n)
+	if value <= e.own {
+		return // it has to increase
 	}
+	e.own = value
+	if total := mcpwire.Member(n.Params, "total"); total != nil {
+		e.total = append(e.total[:0], total...)
+	}
+	if value <= e.last { // a status was told in between
+		if !e.raise() {
+			return
+		}
+		out := append([]byte{}, n.Params[:at.Value.From]...)
+		out = strconv.AppendFloat(out, e.last, 'f', stepDigits, 64)
+		n.Params = append(out, n.Params[at.Value.To:]...)
+	}
+	e.last = max(e.last, value)
+	e.sink.Notify(n)
+}
+
+// step is by how much a status raises the progress: how much there is to do is not
+// known, and the backend's own progress, which may count from 0 to 1, must have room.
+const (
+	step       = 1e-6
+	stepDigits = 6
+	maxStepped = 1e9 // beyond it a step is lost in rounding
+)
+
+// raise makes the progress a step higher, if there is room. The caller holds mu.
+func (e *ears) raise() bool {
+	if e.last > maxStepped {
+		return false
+	}
+	e.last = math.Floor(max(e.last, 0)/step+1.5) * step
+	return true
 }
 
 // tell makes progress of a status, where it differs from the one before.
 func (e *ears) tell(s state) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.token == nil || s.status == e.told.status && s.message == e.told.message {
+	if e.token == nil || s.status == e.told.status && s.message == e.told.message || !e.raise() {
 		return
 	}
-	// How much there is to do is not known, so each change counts as one.
-	next := math.Floor(max(e.last, 0)) + 1
-	if next <= e.last {
-		return // the backend's own progress left no room
-	}
-	e.told, e.last = s, next
+	e.told = s
 	params := append([]byte(`{"progressToken":`), e.token...)
-	params = strconv.AppendFloat(append(params, `,"progress":`...), next, 'f', -1, 64)
+	params = strconv.AppendFloat(append(params, `,"progress":`...), e.last, 'f', stepDigits, 64)
+	if e.total != nil {
+		params = append(append(params, `,"total":`...), e.total...)
+	}
 	if s.message != "" {
 		params = mcpwire.AppendString(append(params, `,"message":`...), s.message)
 	}

@@ -56,8 +56,8 @@ func TestRun(t *testing.T) {
 					t.Errorf("the call was sent as %s, want %s", s.called, want)
 				}
 				if diff := cmp.Diff([]string{
-					`progress {"progressToken":7,"progress":1,"message":"started"}`,
-					`progress {"progressToken":7,"progress":2,"message":"half way"}`,
+					`progress {"progressToken":7,"progress":0.000001,"message":"started"}`,
+					`progress {"progressToken":7,"progress":0.000002,"message":"half way"}`,
 				}, c.notes()); diff != "" {
 					t.Error(diff)
 				}
@@ -190,8 +190,41 @@ func TestRun_progressIncreases(t *testing.T) {
 			list = append(list, string(mcpwire.Member([]byte(body), "progress"))+" "+message)
 		}
 		if diff := cmp.Diff([]string{
-			"0 ", "0.5 ", "40.5 ", "41 started", `message {"level":"info","data":1.0}`, "42 two", "43 x" + strings.Repeat("ä", 511),
+			"0 ", "0.5 ", "40.5 ", "40.500001 started", "41 ", `message {"level":"info","data":1.0}`, "41.000001 two", "41.000002 x" + strings.Repeat("ä", 511),
 		}, list); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestRun_ownProgress shows that statuses leave room for a backend that counts from 0
+// to 1, and say how much there is in its terms.
+func TestRun_ownProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newServer(t, after(saying("working", "two"), completing)), &client{}
+		s.poll = "1500"
+		s.on[task.MethodResult] = handler(func(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
+			own := func(p string) {
+				sink.Notify(mcpwire.Notification{Revision: mcpwire.Rev20251125, Method: mcpwire.MethodProgress,
+					Params: []byte(`{"progressToken":7,` + p + `,"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"task-1"}}}`)})
+			}
+			own(`"progress":0, "total":1.0,"message":"own"`)
+			own(`"progress":0`)
+			own(`"progress":0.25,"total":1.0`)
+			own(`"progress":"x"`)
+			go func() { time.Sleep(1900 * time.Millisecond); own(`"progress":1,"total":1.0`) }()
+			return s.own(ctx, req, sink)
+		})
+		run(t.Context(), t, s, c)
+		if diff := cmp.Diff([]string{
+			`progress {"progressToken":7,"progress":0.000001,"message":"started"}`,
+			`progress {"progressToken":7,"progress":0.000002,"total":1.0,"message":"own"}`,
+			`progress {"progressToken":7,"progress":0.25,"total":1.0}`,
+			`progress {"progressToken":7,"progress":"x"}`,
+			`progress {"progressToken":7,"progress":0.250001,"total":1.0,"message":"two"}`,
+			`progress {"progressToken":7,"progress":1,"total":1.0}`,
+		}, c.notes()); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"drawbridge/internal/servers/forgejo/access"
 	"drawbridge/internal/servers/forgejo/api"
 	"drawbridge/internal/servers/forgejo/code"
 	"drawbridge/internal/servers/kit"
@@ -119,7 +118,7 @@ func starting(all []string, typed string) (fitting []string) {
 // repoNames are the full names of repositories that the caller may use; query is
 // part of a name.
 func (s *server) repoNames(ctx context.Context, c *kit.Call, query string) ([]string, error) {
-	out, err := s.code.SearchRepos(ctx, c, code.SearchReposIn{Query: query, PageIn: access.PageIn{Limit: 100}})
+	out, err := s.code.SearchRepos(ctx, c, code.SearchReposIn{Query: query, PageIn: kit.PageIn{Limit: 100}})
 	if err != nil {
 		return nil, err
 	}

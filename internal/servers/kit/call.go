@@ -2,11 +2,11 @@ package kit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
+	"time"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
@@ -15,6 +15,7 @@ import (
 	"drawbridge/internal/servers/kit/approval"
 	"drawbridge/internal/servers/kit/jobs"
 	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/runner"
 	"drawbridge/internal/servers/kit/typed"
 )
 
@@ -68,11 +69,11 @@ func (c *Call) Progress(done, total float64, message string) {
 		return
 	}
 	p := struct {
-		Token    rawJSON `json:"progressToken"`
-		Progress float64 `json:"progress"`
-		Total    float64 `json:"total,omitempty"`
-		Message  string  `json:"message,omitempty"`
-	}{rawJSON(c.token), done, total, message}
+		Token    json.RawMessage `json:"progressToken"`
+		Progress float64         `json:"progress"`
+		Total    float64         `json:"total,omitempty"`
+		Message  string          `json:"message,omitempty"`
+	}{json.RawMessage(c.token), done, total, message}
 	c.sink.Notify(mcpwire.Notification{Revision: mcpwire.LatestModern, Method: mcpwire.MethodProgress, Params: mustJSON(p)})
 }
 
@@ -109,6 +110,9 @@ func (c *Call) Updated(uri string) { c.server.watchers.Updated(c.user, uri) }
 
 // ResourcesChanged tells the user's watchers that the list of resources differs.
 func (c *Call) ResourcesChanged() { c.server.watchers.ResourcesChanged(c.user) }
+
+// Sleep waits so long. Its error is that of ctx, where it ends before.
+func Sleep(ctx context.Context, d time.Duration) error { return runner.Sleep(ctx, d) }
 
 // newCall makes the Call of a request, which needs a user.
 func (s *Server) newCall(ctx context.Context, tool string, req *mcpwire.Request, sink mcpwire.Sink) (*Call, error) {
@@ -162,13 +166,13 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 	if t.wantsDryRun(args) {
 		res, err := s.short(ctx, t, func(ctx context.Context) (result, error) {
 			p, err := t.preview(ctx, call, b.in)
-			res := p.rendered(t, call)
+			res := t.previewed(p, call)
 			res.Meta = call.metadata()
 			return res, err
 		})
 		return done(res), err
 	}
-	if call.pending, err = s.approved(ctx, t, req, args); err != nil {
+	if call.pending, err = s.desk.Brought(req, act(ctx, t, args)); err != nil {
 		return mcpwire.Outcome{}, err
 	}
 	if t.confirms() {
@@ -176,7 +180,7 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 		if err == nil {
 			err = call.Approve(q)
 		}
-		if _, ok := errors.AsType[*askError](err); ok {
+		if _, ok := errors.AsType[*approval.Needed](err); ok {
 			return s.ask(ctx, t, req, args, q)
 		}
 		if err != nil {
@@ -194,7 +198,7 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 	} else {
 		res, err = s.short(ctx, t, run)
 	}
-	if q, ok := errors.AsType[*askError](err); ok && !call.confirmed {
+	if q, ok := errors.AsType[*approval.Needed](err); ok && !call.confirmed {
 		return s.ask(ctx, t, req, args, q.Question)
 	}
 	return done(res), err
@@ -203,15 +207,17 @@ func (s *Server) runTool(ctx context.Context, call *Call, t *Tool, req *mcpwire.
 // question is what a person reads before a call that always needs an approval. The
 // preview, which only reads, tells them what it is about.
 func (s *Server) question(ctx context.Context, call *Call, t *Tool, req *mcpwire.Request, b bound) (q Question, err error) {
-	switch {
-	case !call.pending.There() && !canAsk(req):
-		return q, cannotAsk(t)
-	case t.preview == nil:
+	if !call.pending.There() {
+		if err := approval.CanAsk(req, t.Name); err != nil {
+			return q, err
+		}
+	}
+	if t.preview == nil {
 		return Question{Effect: t.Description}, nil
 	}
 	_, err = s.short(ctx, t, func(ctx context.Context) (result, error) {
 		p, err := t.preview(ctx, call, b.in)
-		q = p.question()
+		q = p.Question()
 		return result{}, err
 	})
 	return q, err
@@ -221,7 +227,8 @@ func (s *Server) question(ctx context.Context, call *Call, t *Tool, req *mcpwire
 func (s *Server) short(ctx context.Context, t *Tool, work func(context.Context) (result, error)) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	res, err := s.guarded(ctx, func() (result, error) { return work(ctx) })
+	var res result
+	err := s.runner.Run(ctx, func() (err error) { res, err = work(ctx); return err })
 	if err != nil {
 		return result{}, t.tooSlow(ctx, err)
 	}
@@ -271,33 +278,3 @@ func (s *Server) logFailure(ctx context.Context, what string, err error) {
 	s.deps.Log.LogAttrs(ctx, level, "call of a built-in server failed",
 		slog.String("server", s.spec.Name), slog.String("what", what), slog.String("code", string(code)), slog.Any("error", err))
 }
-
-// guarded runs a piece of a server within the limit of parallel calls.
-func (s *Server) guarded(ctx context.Context, f func() (result, error)) (result, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return result{}, fault.Wrap(ctx.Err(), fault.Limited, "The server %s is busy with %d calls. Try again in a moment.", s.spec.Name, cap(s.slots))
-	}
-	return s.protected(ctx, f)
-}
-
-// protected runs a piece of a server prepared, and with panics turned into errors.
-func (s *Server) protected(ctx context.Context, f func() (result, error)) (res result, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			res, err = result{}, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	if err := s.prepare(ctx); err != nil {
-		return result{}, fmt.Errorf("prepare: %w", err)
-	}
-	return f()
-}
-
-// rawJSON is a value that is JSON already.
-type rawJSON []byte
-
-// MarshalJSON gives the bytes.
-func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }

@@ -41,7 +41,7 @@ func (w *wiper) merge(_ context.Context, c *kit.Call, in wipeIn) (wipeOut, error
 }
 
 func (w *wiper) spec() kit.Spec {
-	return kit.Spec{Name: "disks", Title: "Disks", Mode: kit.ModeAll, Tools: []kit.Tool{
+	return kit.Spec{Name: "disks", Title: "Disks", Common: kit.Common{Mode: kit.ModeAll}, Tools: []kit.Tool{
 		kit.WithPreview(kit.Destroy("wipe", "Wipe a disk", "Removes everything on it.", w.wipe), func(_ context.Context, _ *kit.Call, in wipeIn) (kit.Preview, error) {
 			return kit.Preview{Target: in.Disk, Effect: "Removes 3 files.", Changes: []string{"a", "b\u202e", "c"}}, nil
 		}),
@@ -196,7 +196,7 @@ func TestConfirm_binding(t *testing.T) {
 func TestConfirm_shown(t *testing.T) {
 	t.Parallel()
 	found, ran := "3 files", 0
-	spec := kit.Spec{Name: "disks", Title: "Disks", Mode: kit.ModeAll, Tools: []kit.Tool{
+	spec := kit.Spec{Name: "disks", Title: "Disks", Common: kit.Common{Mode: kit.ModeAll}, Tools: []kit.Tool{
 		kit.WithPreview(kit.Destroy("wipe", "Wipe a disk", "Removes everything on it.", func(_ context.Context, _ *kit.Call, in wipeIn) (wipeOut, error) {
 			ran++
 			return wipeOut{in.Disk}, nil

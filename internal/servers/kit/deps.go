@@ -3,7 +3,6 @@ package kit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"drawbridge/internal/egress"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers/kit/credentials"
 	"drawbridge/internal/servers/kit/filestore"
 	"drawbridge/internal/servers/kit/upstream"
 	"drawbridge/internal/tables"
@@ -41,48 +41,18 @@ func (d Deps) Validate() error {
 }
 
 // Credentials are what the callers of a server have stored for its upstream.
-type Credentials interface {
-	// For gives the values that a user has for a server, by the keys of the
-	// server's settings ("token"). None is an empty map and no error.
-	For(ctx context.Context, user, server string) (map[string]secret.String, error)
-}
+type Credentials = credentials.Store
 
 // Fallback gives a caller's own credentials, and the operator's to those who have
 // none. first may be nil.
 func Fallback(first Credentials, operator map[string]secret.String) Credentials {
-	return fallback{first, operator}
-}
-
-type fallback struct {
-	first    Credentials
-	operator map[string]secret.String
-}
-
-func (f fallback) For(ctx context.Context, user, server string) (map[string]secret.String, error) {
-	if f.first == nil {
-		return f.operator, nil
-	}
-	own, err := f.first.For(ctx, user, server)
-	if err != nil || len(own) > 0 {
-		return own, err
-	}
-	return f.operator, nil
+	return credentials.Fallback(first, operator)
 }
 
 // Credential gives one value of the caller's credentials for this server. Where
 // there is none, the error says who can set it.
 func (c *Call) Credential(ctx context.Context, key string) (secret.String, error) {
-	name := c.server.spec.Name
-	if from := c.server.deps.Credentials; from != nil {
-		all, err := from.For(ctx, c.user, name)
-		if err != nil {
-			return secret.String{}, fmt.Errorf("read credentials: %w", err)
-		}
-		if v := all[key]; !v.Empty() {
-			return v, nil
-		}
-	}
-	return secret.String{}, fault.New(fault.Forbidden, "You have no credential (%s) for the server %s. Store one for yourself, or ask the operator to set one for everybody.", key, name)
+	return credentials.Of(ctx, c.server.deps.Credentials, c.user, c.server.spec.Name, key)
 }
 
 // File is a file that the gateway keeps for a user.

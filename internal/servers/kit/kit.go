@@ -21,6 +21,8 @@
 //     it has done anything, and looks at Call.Confirmed.
 //   - WithPreview also gives a tool dry_run; Undoable and Call.Undo tell how to
 //     take the work back.
+//   - A list is read in pages: PageIn in the input, its Window, Cut or Fit, PageOut in
+//     the output.
 //   - What strangers wrote is Untrusted in an output, or goes through Call.Outside.
 //   - Work that may take minutes is Long: the same handler, which goes on as a job.
 //   - A tool Keeping another server's contract has none of this, to the letter.
@@ -34,13 +36,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/servers/kit/approval"
 	"drawbridge/internal/servers/kit/jobs"
-	"drawbridge/internal/servers/kit/uris"
+	"drawbridge/internal/servers/kit/runner"
+	"drawbridge/internal/servers/kit/settings"
+	"drawbridge/internal/servers/kit/shelf"
 	"drawbridge/internal/servers/kit/watch"
 )
 
@@ -58,10 +61,9 @@ type Spec struct {
 	// Sets names the toolsets in the order they are documented. A tool without a
 	// set is always there.
 	Sets []Set
-	// Active chooses toolsets by name; empty is those with Default, "all" is all.
-	Active []string
-	// Mode caps what the tools may do, set by the operator.
-	Mode Mode
+	// Common are the operator's settings; their zero is mode write, 32 parallel calls
+	// and 30 s for one.
+	Common
 	// OpenWorld says that the tools reach a system outside of Drawbridge.
 	OpenWorld bool
 	// Spaces gives every tool the optional argument space, see Call.Space. Tools
@@ -70,10 +72,6 @@ type Spec struct {
 	// UnknownTool, where a contract with another server asks for it, is the text
 	// of the isError result for a tool that does not exist. nil: an error -32602.
 	UnknownTool func(name string) string
-	// Parallel bounds the calls that run at once; 0 is 32.
-	Parallel int
-	// Timeout bounds the calls of tools that set no time of their own; 0 is 30 s.
-	Timeout time.Duration
 	// Patience is how long a request waits for a Long tool; 0 is 50 s.
 	Patience time.Duration
 
@@ -84,28 +82,20 @@ type Spec struct {
 	Close func(ctx context.Context) error
 }
 
-// Set is a group of tools that an operator switches together.
-type Set struct {
-	Name    string
-	Default bool
-}
-
 const defaultParallel = 32
 
 // Server serves one Spec. It is safe for concurrent use.
 type Server struct {
-	spec  Spec
-	deps  Deps
-	tools map[string]Tool
-	list  []byte // rendered tools/list result
-	slots chan struct{}
-	desk  *approval.Desk
-	jobs  *jobs.Registry[result]
+	spec   Spec
+	deps   Deps
+	gate   settings.Gate
+	tools  map[string]Tool
+	list   []byte // rendered tools/list result
+	shelf  *shelf.Shelf[*Call]
+	runner *runner.Runner
+	desk   *approval.Desk
+	jobs   *jobs.Registry[result]
 
-	prepared struct {
-		sync.Mutex // held while Prepare runs
-		done       bool
-	}
 	watchers watch.Registry
 }
 
@@ -123,10 +113,11 @@ func New(spec Spec, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
 	}
-	s := &Server{spec: spec, deps: deps, slots: make(chan struct{}, spec.Parallel), desk: desk}
+	s := &Server{spec: spec, deps: deps, runner: runner.New(spec.Name, spec.Parallel, spec.Prepare), desk: desk}
+	s.gate = settings.Gate{Server: spec.Name, Sets: spec.Sets, Mode: spec.Mode, Toolsets: spec.Toolsets}
 	s.jobs = jobs.New[result](deps.Now, jobs.DefaultLimits(), func(user, id string) { s.watchers.Updated(user, s.jobURI(id)) })
 	s.offerJobs()
-	if err := s.checkParts(); err != nil {
+	if s.shelf, err = shelf.New(s.spec.Resources, s.spec.Templates, s.spec.Prompts); err != nil {
 		return nil, fmt.Errorf("server %s: %w", spec.Name, err)
 	}
 	if err := s.offerTools(); err != nil {
@@ -144,9 +135,9 @@ func (s *Server) Mode() Mode { return s.spec.Mode }
 // Does says in a word or two what a tool may do, for people.
 func (s *Server) Does(tool string) string {
 	switch t := s.tools[tool]; {
-	case t.tier == TierRead:
+	case t.tier == settings.Read:
 		return "reads"
-	case t.tier == TierWrite:
+	case t.tier == settings.Write:
 		return "writes"
 	case t.restorable:
 		return "dangerous, restorable"
@@ -173,13 +164,13 @@ func (s *Server) Close(ctx context.Context) error {
 // Info is what the server says of itself at server/discover or initialize.
 func (s *Server) Info() mcpwire.Hello {
 	caps := []byte(`{"tools":{"listChanged":true}`)
-	if len(s.spec.Resources)+len(s.spec.Templates) > 0 {
+	if s.shelf.HasResources() {
 		caps = append(caps, `,"resources":{"listChanged":true,"subscribe":true}`...)
 	}
-	if len(s.spec.Prompts) > 0 {
+	if s.shelf.HasPrompts() {
 		caps = append(caps, `,"prompts":{"listChanged":true}`...)
 	}
-	if s.completes() {
+	if s.shelf.Completes() {
 		caps = append(caps, `,"completions":{}`...)
 	}
 	info := struct {
@@ -188,51 +179,4 @@ func (s *Server) Info() mcpwire.Hello {
 		Version string `json:"version"`
 	}{s.spec.Name, s.spec.Title, s.deps.Version}
 	return mcpwire.Hello{Capabilities: append(caps, '}'), ServerInfo: mustJSON(info), Instructions: s.spec.Instructions}
-}
-
-// checkParts checks everything but the tools.
-func (s *Server) checkParts() error {
-	seen := map[string]bool{}
-	for _, r := range s.spec.Resources {
-		if r.URI == "" || r.Name == "" || r.Read == nil || seen[r.URI] {
-			return fmt.Errorf("resource %q: incomplete or twice", r.URI)
-		}
-		seen[r.URI] = true
-	}
-	for i := range s.spec.Templates {
-		t := &s.spec.Templates[i]
-		if t.Name == "" || t.Read == nil || seen[t.URITemplate] {
-			return fmt.Errorf("resource template %q: incomplete or twice", t.URITemplate)
-		}
-		seen[t.URITemplate] = true
-		var err error
-		if t.uris, err = uris.Parse(t.URITemplate); err != nil {
-			return err
-		}
-	}
-	for _, p := range s.spec.Prompts {
-		if p.Name == "" || p.Render == nil || seen["prompt "+p.Name] {
-			return fmt.Errorf("prompt %q: incomplete or twice", p.Name)
-		}
-		seen["prompt "+p.Name] = true
-	}
-	return nil
-}
-
-// prepare runs Spec.Prepare until it has succeeded once. Who waits for another's
-// attempt waits no longer than that attempt's own time limit.
-func (s *Server) prepare(ctx context.Context) error {
-	if s.spec.Prepare == nil {
-		return nil
-	}
-	s.prepared.Lock()
-	defer s.prepared.Unlock()
-	if s.prepared.done {
-		return nil
-	}
-	if err := s.spec.Prepare(ctx); err != nil {
-		return err
-	}
-	s.prepared.done = true
-	return nil
 }

@@ -458,7 +458,7 @@ func TestMistakesOfAnAuthor(t *testing.T) {
 		"twice":              func(s *kit.Spec) { s.Tools = append(s.Tools, tool("echo", "t", "d")) },
 		"no struct":          func(s *kit.Spec) { s.Tools = append(s.Tools, notAStruct) },
 		"unknown set":        func(s *kit.Spec) { s.Tools = append(s.Tools, tool("ok", "t", "d").InSet("none")) },
-		"unknown active set": func(s *kit.Spec) { s.Active = []string{"none"} },
+		"unknown active set": func(s *kit.Spec) { s.Toolsets = []string{"none"} },
 		"resource twice":     func(s *kit.Spec) { s.Resources = append(s.Resources, s.Resources[0]) },
 		"bad template":       func(s *kit.Spec) { s.Templates[0].URITemplate = "{a}" },
 		"prompt twice":       func(s *kit.Spec) { s.Prompts = append(s.Prompts, s.Prompts[0]) },

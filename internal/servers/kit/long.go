@@ -32,7 +32,8 @@ type job = jobs.Job[result]
 func (s *Server) runLong(ctx context.Context, c *Call, t *Tool, run func(context.Context) (result, error)) (result, error) {
 	j, err := s.jobs.Start(ctx, c.user, t.Name, t.timeout, func(ctx context.Context, j *job) (result, error) {
 		c.noteTo(j)
-		res, err := s.protected(ctx, func() (result, error) { return run(ctx) })
+		var res result
+		err := s.runner.Protect(ctx, func() (err error) { res, err = run(ctx); return err })
 		if err != nil {
 			err = t.tooSlow(ctx, err)
 			if c.detached() { // nobody else will
@@ -48,16 +49,13 @@ func (s *Server) runLong(ctx context.Context, c *Call, t *Tool, run func(context
 	if err != nil {
 		return result{}, err
 	}
-	patience := time.NewTimer(s.spec.Patience)
-	defer patience.Stop()
-	select {
-	case <-j.Done():
-		return j.Result()
-	case <-ctx.Done(): // nobody has the id, so nobody could ask for it any more
+	switch ended, err := j.Wait(ctx, s.spec.Patience); {
+	case err != nil: // nobody has the id, so nobody could ask for it any more
 		j.Cancel(nil)
 		c.detach()
-		return result{}, ctx.Err()
-	case <-patience.C:
+		return result{}, err
+	case ended:
+		return j.Result()
 	}
 	id := s.jobs.Keep(j)
 	c.detach()
@@ -97,7 +95,7 @@ func (s *Server) offerJobs() {
 	s.spec.Templates = append(s.spec.Templates[:len(s.spec.Templates):len(s.spec.Templates)], Template{
 		URITemplate: s.jobTemplate(), Name: "job", Title: "Job", Description: "A long call that goes on in the background.", MIMEType: "application/json",
 		Read: func(_ context.Context, c *Call, vars map[string]string) (Content, error) {
-			j, err := s.jobOf(c, vars["id"])
+			j, err := s.jobs.Find(c.user, vars["id"])
 			if err != nil {
 				return Content{}, err
 			}
@@ -132,32 +130,19 @@ type jobOut struct {
 // Text is a line about the job, then what the call said.
 func (o jobOut) Text() string { return o.Report.Text(o.text) }
 
-func (s *Server) jobOf(c *Call, id string) (*job, error) {
-	j, ok := s.jobs.Find(c.user, id)
-	if !ok {
-		return nil, fault.New(fault.NotFound, "You have no job %q. Jobs are forgotten an hour after their end, and when the program restarts; make the call again.", id)
-	}
-	return j, nil
-}
-
 func (s *Server) jobStatus(ctx context.Context, c *Call, in jobStatusIn) (jobOut, error) {
-	j, err := s.jobOf(c, in.ID)
+	j, err := s.jobs.Find(c.user, in.ID)
 	if err != nil {
 		return jobOut{}, err
 	}
-	timer := time.NewTimer(time.Duration(in.Wait) * time.Second)
-	defer timer.Stop()
-	select {
-	case <-j.Done():
-	case <-timer.C:
-	case <-ctx.Done():
-		return jobOut{}, ctx.Err()
+	if _, err := j.Wait(ctx, time.Duration(in.Wait)*time.Second); err != nil {
+		return jobOut{}, err
 	}
 	return s.jobReport(c, j), nil
 }
 
 func (s *Server) jobCancel(_ context.Context, c *Call, in jobIn) (jobOut, error) {
-	j, err := s.jobOf(c, in.ID)
+	j, err := s.jobs.Find(c.user, in.ID)
 	if err != nil {
 		return jobOut{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit/output"
@@ -39,24 +40,13 @@ func render(c *Call, p *typed.Prepared, out any) (result, error) {
 			v = c.marks.Mark(v)
 		}
 	}
-	text, err := textOf(v)
+	text, err := output.TextOf(v)
 	if err != nil {
-		return result{}, err
+		return result{}, fmt.Errorf("encode output: %w", err)
 	}
 	r.Text = within(withUndo(text, c.undo), &c.marks)
 	r.Structured = output.WithMember(r.Structured, typed.Undo, c.undo)
 	return r, nil
-}
-
-func textOf(v reflect.Value) (string, error) {
-	if t, ok := reflect.TypeAssert[Texter](v); ok {
-		return t.Text(), nil
-	}
-	b, err := output.Compact(v.Interface())
-	if err != nil {
-		return "", fmt.Errorf("encode output: %w", err)
-	}
-	return string(b), nil
 }
 
 func withUndo(text string, undo []byte) string {
@@ -87,6 +77,11 @@ func (c *Call) Outside(text string) string {
 // Plain is outside text fit to show, Clip its beginning; see package output.
 func Plain(text string) string       { return output.Plain(text) }
 func Clip(text string, n int) string { return output.Clip(text, n) }
+
+// Time is a time for a model, to the minute; Moment reads one that a caller sent as the
+// argument name.
+func Time(t time.Time) string                     { return output.Time(t) }
+func Moment(name, text string) (time.Time, error) { return output.Moment(name, text) }
 
 // Compact is the text of an output that has no text of its own: compact JSON.
 func Compact(v any) string {

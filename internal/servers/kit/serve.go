@@ -7,6 +7,7 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/mcpwire"
+	"drawbridge/internal/servers/kit/output"
 )
 
 // Serve answers one request in the shape of the newest revision.
@@ -15,15 +16,15 @@ func (s *Server) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.S
 	case mcpwire.MethodToolsCall:
 		return s.callTool(ctx, req, sink)
 	case mcpwire.MethodToolsList:
-		return s.onePage(req, func() mcpwire.Outcome { return mcpwire.Done(mcpwire.LatestModern, s.list) })
+		return s.onePage(req, func() []byte { return s.list })
 	case mcpwire.MethodResourcesList:
 		return s.listResources(ctx, req, sink)
 	case mcpwire.MethodTemplatesList:
-		return s.onePage(req, s.listTemplates)
+		return s.onePage(req, s.shelf.Templates)
 	case mcpwire.MethodResourcesRead:
 		return s.readResource(ctx, req, sink)
 	case mcpwire.MethodPromptsList:
-		return s.onePage(req, s.listPrompts)
+		return s.onePage(req, s.shelf.Prompts)
 	case mcpwire.MethodPromptsGet:
 		return s.getPrompt(ctx, req, sink)
 	case mcpwire.MethodComplete:
@@ -36,25 +37,13 @@ func (s *Server) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.S
 	return mcpwire.Fail(mcpwire.Errorf(mcpwire.CodeMethodNotFound, "The method %s is not offered here. server/discover has what there is.", req.Method))
 }
 
-// cacheable is what every list says about keeping it.
-type cacheable struct {
-	TTL   int    `json:"ttlMs"`
-	Scope string `json:"cacheScope"`
-}
-
-// Lists change only with configuration, and a watcher hears of it.
-var (
-	publicList  = cacheable{300_000, "public"}
-	privateList = cacheable{60_000, "private"}
-)
-
 // onePage serves a list that has one page: no cursor is ever given out, so every
 // cursor is wrong.
-func (s *Server) onePage(req *mcpwire.Request, serve func() mcpwire.Outcome) mcpwire.Outcome {
+func (s *Server) onePage(req *mcpwire.Request, list func() []byte) mcpwire.Outcome {
 	if req.Cursor != "" {
 		return mcpwire.Fail(badCursor())
 	}
-	return serve()
+	return mcpwire.Done(mcpwire.LatestModern, list())
 }
 
 func badCursor() *mcpwire.Error {
@@ -66,11 +55,11 @@ func (s *Server) discover() mcpwire.Outcome {
 	return mcpwire.Done(mcpwire.LatestModern, mustJSON(struct {
 		ResultType   string             `json:"resultType"`
 		Supported    []mcpwire.Revision `json:"supportedVersions"`
-		Capabilities rawJSON            `json:"capabilities"`
-		ServerInfo   rawJSON            `json:"serverInfo"`
+		Capabilities json.RawMessage    `json:"capabilities"`
+		ServerInfo   json.RawMessage    `json:"serverInfo"`
 		Instructions string             `json:"instructions,omitempty"`
-		cacheable
-	}{"complete", []mcpwire.Revision{mcpwire.LatestModern}, hello.Capabilities, hello.ServerInfo, hello.Instructions, publicList}))
+		output.Keeping
+	}{"complete", []mcpwire.Revision{mcpwire.LatestModern}, hello.Capabilities, hello.ServerInfo, hello.Instructions, output.Shared}))
 }
 
 // decodeParams reads the members of params that a method needs.
@@ -99,11 +88,7 @@ func (s *Server) serveCall(ctx context.Context, req *mcpwire.Request, sink mcpwi
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
 	var out []byte
-	_, err = s.guarded(ctx, func() (result, error) {
-		var err error
-		out, err = f(ctx, call)
-		return result{}, err
-	})
+	err = s.runner.Run(ctx, func() (err error) { out, err = f(ctx, call); return err })
 	if err != nil {
 		return s.fail(ctx, req.Method, err)
 	}
@@ -116,8 +101,7 @@ func (s *Server) serveCall(ctx context.Context, req *mcpwire.Request, sink mcpwi
 func (s *Server) Watch(ctx context.Context, f mcpwire.Filter, sink mcpwire.Sink, ready func(mcpwire.Filter)) error {
 	p, _ := account.PrincipalFrom(ctx)
 	f.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(uri string) bool {
-		read, _ := s.reader(uri)
-		return read == nil
+		return s.shelf.Reader(uri) == nil
 	})
 	w := s.watchers.Add(p.User, f, sink)
 	defer s.watchers.Remove(w)

@@ -1,119 +1,35 @@
 package kit
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
-
-	"drawbridge/internal/secret"
+	"drawbridge/internal/servers/kit/settings"
 	"drawbridge/internal/servers/kit/targets"
 )
 
-// Settings are what the operator has set for a server, by the keys of the
-// configuration file: "url", "token".
-type Settings struct {
-	Mode   Mode // "" is the server's own default
-	Values map[string]secret.String
-}
-
-// Text is the value of a key that is no secret; "" where it is not set.
-func (s Settings) Text(key string) string { return strings.TrimSpace(s.Values[key].Reveal()) }
-
-// Mode caps what a server's tools may do.
-type Mode string
+// What an operator sets for a server; see package settings. Targets are the operator's
+// lists of what a server may touch: repositories, hosts, data sets.
+type (
+	Settings = settings.Settings
+	Common   = settings.Common
+	Mode     = settings.Mode
+	Set      = settings.Set
+	Targets  = targets.Lists
+)
 
 // The modes.
 const (
-	ModeRead  Mode = "read"  // only tools that change nothing
-	ModeWrite Mode = "write" // not those that destroy
-	ModeAll   Mode = "all"
+	ModeRead  = settings.ModeRead
+	ModeWrite = settings.ModeWrite
+	ModeAll   = settings.ModeAll
 )
-
-func (m Mode) allows(t Tier) bool {
-	switch m {
-	case ModeAll:
-		return true
-	case ModeWrite:
-		return t <= TierWrite
-	default:
-		return t == TierRead
-	}
-}
-
-func modeFor(t Tier) Mode {
-	if t == TierDestroy {
-		return ModeAll
-	}
-	return ModeWrite
-}
-
-// VariableName is how a server is called in the names of its environment variables.
-func VariableName(server string) string { return strings.ToUpper(server) }
-
-// Common are the settings that every server has.
-type Common struct {
-	Mode     Mode          // <NAME>_MODE
-	Toolsets []string      // <NAME>_TOOLSETS, separated by commas
-	Parallel int           // <NAME>_PARALLEL: calls that run at once; 0 is the kit's
-	Timeout  time.Duration // <NAME>_TIMEOUT: of a call whose tool says nothing else; 0 is the kit's
-}
 
 // Bounds of the settings in Common.
 const (
-	MaxParallel = 1000
-	MaxTimeout  = time.Hour
+	MaxParallel = settings.MaxParallel
+	MaxTimeout  = settings.MaxTimeout
 )
 
+// VariableName is how a server is called in the names of its environment variables.
+func VariableName(server string) string { return settings.VariableName(server) }
+
 // CommonVariables names the environment variables of the settings in Common.
-func CommonVariables(server string) []string {
-	name := VariableName(server)
-	return []string{name + "_MODE", name + "_TOOLSETS", name + "_PARALLEL", name + "_TIMEOUT"}
-}
-
-// Common reads them; mode is the server's default.
-func (s Settings) Common(mode Mode) (Common, error) {
-	c := Common{Mode: mode, Toolsets: s.List("toolsets")}
-	switch s.Mode {
-	case "":
-	case ModeRead, ModeWrite, ModeAll:
-		c.Mode = s.Mode
-	default:
-		return c, fmt.Errorf("mode is %q; set it to read, write or all", s.Mode)
-	}
-	if text := s.Text("parallel"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > MaxParallel {
-			return c, fmt.Errorf("parallel is %q; set it to a number of calls from 1 to %d", text, MaxParallel)
-		}
-		c.Parallel = n
-	}
-	if text := s.Text("timeout"); text != "" {
-		d, err := time.ParseDuration(text)
-		if err != nil || d < time.Second || d > MaxTimeout {
-			return c, fmt.Errorf("timeout is %q; set it to a time from 1s to %s, such as 45s", text, MaxTimeout)
-		}
-		c.Timeout = d
-	}
-	return c, nil
-}
-
-// Of puts the settings into a Spec.
-func (c Common) Of(spec Spec) Spec {
-	spec.Mode, spec.Active, spec.Parallel, spec.Timeout = c.Mode, c.Toolsets, c.Parallel, c.Timeout
-	return spec
-}
-
-// List is the values of a key that holds several, separated by commas.
-func (s Settings) List(key string) (list []string) {
-	for one := range strings.SplitSeq(s.Text(key), ",") {
-		if one = strings.TrimSpace(one); one != "" {
-			list = append(list, one)
-		}
-	}
-	return list
-}
-
-// Targets are the operator's lists of what a server may touch: repositories,
-// hosts, data sets.
-type Targets = targets.Lists
+func CommonVariables(server string) []string { return settings.CommonVariables(server) }

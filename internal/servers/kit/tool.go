@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/settings"
 	"drawbridge/internal/servers/kit/shape"
 	"drawbridge/internal/servers/kit/typed"
 )
@@ -23,7 +23,7 @@ type Tool struct {
 	Title       string
 	Description string
 
-	tier       Tier
+	tier       settings.Tier
 	idempotent bool
 	restorable bool
 	set        string
@@ -46,16 +46,6 @@ type bound struct {
 	run func(ctx context.Context) (result, error)
 }
 
-// Tier is what a tool may do.
-type Tier int
-
-// The tiers, least first.
-const (
-	TierRead Tier = iota
-	TierWrite
-	TierDestroy
-)
-
 // Handler does the work of a tool. What it returns in Out is the structured
 // result; an error becomes public text (see package fault).
 type Handler[In, Out any] func(ctx context.Context, c *Call, in In) (Out, error)
@@ -63,21 +53,21 @@ type Handler[In, Out any] func(ctx context.Context, c *Call, in In) (Out, error)
 // Read makes a tool that changes nothing.
 func Read[In, Out any](name, title, description string, h Handler[In, Out]) Tool {
 	t := newTool(name, title, description, h)
-	t.tier, t.idempotent = TierRead, true
+	t.tier, t.idempotent = settings.Read, true
 	return t
 }
 
 // Write makes a tool that adds or changes, and whose work can be undone.
 func Write[In, Out any](name, title, description string, h Handler[In, Out]) Tool {
 	t := newTool(name, title, description, h)
-	t.tier = TierWrite
+	t.tier = settings.Write
 	return t
 }
 
 // Destroy makes a tool that removes or does what cannot be undone.
 func Destroy[In, Out any](name, title, description string, h Handler[In, Out]) Tool {
 	t := newTool(name, title, description, h)
-	t.tier = TierDestroy
+	t.tier = settings.Destroy
 	return t
 }
 
@@ -90,6 +80,14 @@ func (t Tool) Restorable() Tool { t.restorable = true; return t }
 
 // InSet puts the tool into a toolset of the Spec.
 func (t Tool) InSet(name string) Tool { t.set = name; return t }
+
+// InSet puts several tools into a toolset.
+func InSet(name string, all ...Tool) []Tool {
+	for i := range all {
+		all[i] = all[i].InSet(name)
+	}
+	return all
+}
 
 // Within sets the time limit of a call; without it, the server's.
 func (t Tool) Within(d time.Duration) Tool { t.timeout = d; return t }
@@ -110,9 +108,6 @@ type Issue = shape.Issue
 // Text is the output of a tool that answers with text alone, without an output
 // schema.
 type Text string
-
-// Texter is an output with a text of its own; others show their compact JSON.
-type Texter interface{ Text() string }
 
 const defaultTimeout = 30 * time.Second
 
@@ -150,7 +145,7 @@ func (t *Tool) prepare(spaces bool) error {
 		return fmt.Errorf("tool %s: the input is %s, not a struct", t.Name, t.in)
 	case t.contract != nil && (t.preview != nil || t.undoable || t.long):
 		return fmt.Errorf("tool %s: a tool that keeps another server's contract has no preview, undo or job", t.Name)
-	case t.tier == TierRead && (t.preview != nil || t.undoable):
+	case t.tier == settings.Read && (t.preview != nil || t.undoable):
 		return fmt.Errorf("tool %s: a tool that changes nothing has no preview or undo", t.Name)
 	}
 	p, err := typed.Prepare(typed.Tool{In: t.in, Out: t.out, Free: t.out == reflect.TypeFor[Text](), Contract: t.contract,
@@ -164,13 +159,13 @@ func (t *Tool) prepare(spaces bool) error {
 
 func (t *Tool) listed(openWorld bool) typed.Listed {
 	l := t.ready.Listed(t.Name, t.Title, t.Description)
-	l.Annotations = typed.Annotations{ReadOnly: t.tier == TierRead, Destructive: t.tier == TierDestroy, Idempotent: t.idempotent, OpenWorld: openWorld}
+	l.Annotations = typed.Annotations{ReadOnly: t.tier == settings.Read, Destructive: t.tier == settings.Destroy, Idempotent: t.idempotent, OpenWorld: openWorld}
 	return l
 }
 
 // offerTools prepares the tools and renders the list of those that are offered.
 func (s *Server) offerTools() error {
-	if err := s.checkSets(); err != nil {
+	if err := s.gate.Check(); err != nil {
 		return err
 	}
 	s.tools = make(map[string]Tool, len(s.spec.Tools))
@@ -180,6 +175,9 @@ func (s *Server) offerTools() error {
 		if err := t.prepare(s.spec.Spaces); err != nil {
 			return err
 		}
+		if t.set != "" && !s.gate.Has(t.set) {
+			return fmt.Errorf("tool %s: toolset %q is not declared", t.Name, t.set)
+		}
 		if _, twice := s.tools[t.Name]; twice {
 			return fmt.Errorf("tool %s: there are two of it", t.Name)
 		}
@@ -188,65 +186,17 @@ func (s *Server) offerTools() error {
 			shown = append(shown, t.listed(s.spec.OpenWorld))
 		}
 	}
-	s.list = mustJSON(struct {
-		ResultType string         `json:"resultType"`
-		Tools      []typed.Listed `json:"tools"`
-		cacheable
-	}{"complete", shown, publicList})
+	s.list = output.List("tools", shown, "", output.Shared)
 	return nil
-}
-
-func (s *Server) checkSets() error {
-	known := map[string]bool{}
-	for _, set := range s.spec.Sets {
-		known[set.Name] = true
-	}
-	for _, t := range s.spec.Tools {
-		if t.set != "" && !known[t.set] {
-			return fmt.Errorf("tool %s: toolset %q is not declared", t.Name, t.set)
-		}
-	}
-	for _, name := range s.spec.Active {
-		if !known[name] && name != allSets {
-			return fmt.Errorf("there is no toolset %q; choose from %s, %s", name, strings.Join(setNames(s.spec.Sets), ", "), allSets)
-		}
-	}
-	return nil
-}
-
-// allSets chooses every toolset.
-const allSets = "all"
-
-func setNames(sets []Set) []string {
-	names := make([]string, len(sets))
-	for i, set := range sets {
-		names[i] = set.Name
-	}
-	return names
 }
 
 // refuses tells why a tool that exists is not offered, with the way to it.
 func (s *Server) refuses(t Tool) error {
-	name := VariableName(s.spec.Name)
 	tier := t.tier
 	if t.restorable {
-		tier = min(tier, TierWrite)
+		tier = min(tier, settings.Write)
 	}
-	if !s.spec.Mode.allows(tier) {
-		return fault.New(fault.Forbidden, "The tool %s is switched off because %s_MODE is %s. The operator can set %s_MODE=%s.",
-			t.Name, name, s.spec.Mode, name, modeFor(tier))
-	}
-	if t.set == "" || s.setActive(t.set) {
-		return nil
-	}
-	return fault.New(fault.Forbidden, "The tool %s is in the toolset %s, which is off. The operator can add it to %s_TOOLSETS.", t.Name, t.set, name)
-}
-
-func (s *Server) setActive(name string) bool {
-	if len(s.spec.Active) > 0 {
-		return slices.Contains(s.spec.Active, name) || slices.Contains(s.spec.Active, allSets)
-	}
-	return slices.ContainsFunc(s.spec.Sets, func(set Set) bool { return set.Name == name && set.Default })
+	return s.gate.Refuse(t.Name, t.set, tier)
 }
 
 // tooSlow turns the end of a call's own time into a public sentence.

@@ -31,10 +31,10 @@ func TestRun(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return kit.New(common.Of(kit.Spec{Name: "smallest", Sets: []kit.Set{{Name: "rare"}}, Tools: []kit.Tool{
+			return kit.New(kit.Spec{Common: common, Name: "smallest", Sets: []kit.Set{{Name: "rare"}}, Tools: []kit.Tool{
 				kit.Read("keep", "Keep", "Keeps nothing.", func(context.Context, *kit.Call, in) (out, error) { return out{}, nil }),
 				kit.Read("rare", "Rare", "Is seldom there.", func(context.Context, *kit.Call, struct{}) (kit.Text, error) { return "here", nil }).InSet("rare"),
-			}}), deps)
+			}}, deps)
 		},
 		Cases:   []kittest.Case{{Tool: "keep", Good: `{"text":"x"}`, Bad: `{"text":"too long"}`}, {Tool: "rare", Good: `{}`}},
 		Secrets: []string{"hunter2"},
@@ -109,7 +109,7 @@ func notesServer(set kit.Settings, deps kit.Deps) (*kit.Server, error) {
 	remove := func(ctx context.Context, c *kit.Call, in nameIn) (out empty, err error) {
 		return out, call(ctx, c, kit.Request{Method: http.MethodDelete, Path: kit.Path(in.Name), Into: &out, What: "the note " + in.Name})
 	}
-	return kit.New(common.Of(kit.Spec{Name: "notes", OpenWorld: true, Tools: []kit.Tool{
+	return kit.New(kit.Spec{Common: common, Name: "notes", OpenWorld: true, Tools: []kit.Tool{
 		kit.Read("read_note", "Read", "Reads a note.", read),
 		kit.Write("write_note", "Write", "Writes a note.", write).Idempotent(),
 		kit.WithPreview(kit.Destroy("delete_note", "Delete", "Deletes a note.", remove), func(ctx context.Context, c *kit.Call, in nameIn) (kit.Preview, error) {
@@ -117,7 +117,7 @@ func notesServer(set kit.Settings, deps kit.Deps) (*kit.Server, error) {
 			return kit.Preview{Target: in.Name, Effect: fmt.Sprintf("Removes a note of %d bytes.", len(note.Text))}, err
 		}),
 		kit.Read("hint", "Hint", "Says something.", func(context.Context, *kit.Call, empty) (kit.Text, error) { return "write first", nil }),
-	}, Close: func(context.Context) error { up.Close(); return nil }}), deps)
+	}, Close: func(context.Context) error { up.Close(); return nil }}, deps)
 }
 
 // The suite on a server with an upstream, over http and https.

@@ -229,7 +229,7 @@ func (s *server) graphOf(ctx context.Context, user string) (graph, error) {
 // graphPage is the whole graph, as the reference gives it, or a page of it.
 type graphPage struct {
 	records.Graph
-	NextCursor string `json:"next_cursor,omitempty" jsonschema:"Send it as cursor for the next page."`
+	kit.PageNext
 }
 
 // Text is the reference's.
@@ -254,7 +254,7 @@ func (s *server) readGraph(ctx context.Context, c *kit.Call, in kit.PageIn) (out
 		all = append(all, r)
 	}
 	page, more := kit.Cut(window, all)
-	out.NextCursor = more.NextCursor
+	out.PageNext = more.Next
 	for _, one := range page {
 		switch v := one.(type) {
 		case records.Entity:

@@ -71,9 +71,10 @@ type server struct {
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 	s := &server{records: records.New(deps.DB, deps.Now, cfg.QuotaMB<<20), log: deps.Log, cfg: cfg}
-	return kit.New(cfg.Of(kit.Spec{
-		Name:  Name,
-		Title: "Memory",
+	return kit.New(kit.Spec{
+		Common: cfg.Common,
+		Name:   Name,
+		Title:  "Memory",
 		Instructions: "What should be remembered beyond this conversation: a knowledge graph of entities, observations and relations, " +
 			"and a bank of Markdown files by project. memory_search finds words in both. What was deleted comes back with memory_restore. " +
 			"Every tool takes the argument space, the name of a memory of its own: use it only where the user asks for one.",
@@ -93,7 +94,7 @@ func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 		Prompts:     []kit.Prompt{s.contextPrompt()},
 		UnknownTool: unknownTool,
 		Prepare:     s.prepare,
-	}), deps)
+	}, deps)
 }
 
 const (
@@ -106,7 +107,7 @@ const (
 )
 
 func (s *server) graphTools() []kit.Tool {
-	return inSet(setGraph,
+	return kit.InSet(setGraph,
 		kit.Write("create_entities", "Create Entities", "Create multiple new entities in the knowledge graph", s.createEntities).Keeping(graphContract),
 		kit.Write("create_relations", "Create Relations",
 			"Create multiple new relations between entities in the knowledge graph. Relations should be in active voice", s.createRelations).Keeping(graphContract),
@@ -126,7 +127,7 @@ func (s *server) graphTools() []kit.Tool {
 }
 
 func (s *server) bankTools() []kit.Tool {
-	return inSet(setBank,
+	return kit.InSet(setBank,
 		kit.Read("list_projects", "List Projects", "List all projects in the memory bank", s.listProjects).Keeping(bankContract),
 		kit.Read("list_project_files", "List Project Files", "List all files within a specific project", s.listFiles).Keeping(bankContract),
 		kit.Read("memory_bank_read", "Read Memory Bank File", "Read a memory bank file for a specific project", s.readFile).Keeping(bankContract),
@@ -147,7 +148,7 @@ func (s *server) commonTools() []kit.Tool {
 		kit.Read("memory_changes", "Memory Changes", "List what was changed in your memory, latest first, with the ids that memory_restore takes.", s.listChanges),
 		kit.Write("memory_restore", "Restore Memory", "Bring back everything that one change deleted: entities with their relations, observations, files.", s.restoreChange).Idempotent(),
 	}
-	return append(common, inSet(setManage,
+	return append(common, kit.InSet(setManage,
 		kit.Destroy("memory_bank_delete_project", "Delete Memory Bank Project", "Delete all files of a project. memory_restore brings them back for 30 days.", s.deleteProject).Idempotent().Restorable(),
 		kit.Read("memory_spaces", "Memory Spaces", "List your spaces of the memory, with how much each has.", s.listSpaces),
 		kit.Read("memory_bank_export", "Export Memory Bank", "Export the files of the memory bank, or of one project, with their content.", s.exportBank),
@@ -155,13 +156,6 @@ func (s *server) commonTools() []kit.Tool {
 		kit.Read("memory_export", "Export Memory", "Export the knowledge graph as JSON lines, in the format of the reference memory server.", s.exportGraph),
 		kit.Write("memory_import", "Import Memory", "Add JSON lines of the reference memory server's format to the knowledge graph. What is there stays.", s.importGraph).Idempotent(),
 	)...)
-}
-
-func inSet(set string, all ...kit.Tool) []kit.Tool {
-	for i := range all {
-		all[i] = all[i].InSet(set)
-	}
-	return all
 }
 
 // prepare makes the tables and takes over the files of the originals.

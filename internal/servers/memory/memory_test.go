@@ -52,7 +52,7 @@ func suite() kittest.Suite {
 			{Tool: "memory_search", Before: []kittest.Step{ada}, Good: `{"query":"tea"}`, Bad: `{"query":"?"}`},
 			{Tool: "memory_changes", Good: `{}`, Bad: `{"cursor":"x"}`},
 			{Tool: "memory_restore", Before: []kittest.Step{ada}, Good: `{"change":1}`, Bad: `{"change":99999}`},
-			{Tool: "memory_spaces", Good: `{}`, Bad: `{"limit":0}`},
+			{Tool: "memory_spaces", Good: `{}`, Bad: `{"limit":-1}`},
 			{Tool: "memory_bank_export", Before: []kittest.Step{made("f.md")}, Good: `{"projectName":"p"}`, Bad: `{"limit":201}`},
 			{Tool: "memory_bank_import", Good: `{"files":[{"projectName":"i","fileName":"f.md","content":"x"}]}`, Bad: `{"files":[{"projectName":"i","fileName":"..","content":"x"}]}`},
 			{Tool: "memory_export", Before: []kittest.Step{ada}, Good: `{}`, Bad: `{"format":"x"}`},

@@ -15,8 +15,8 @@ import (
 
 // browserTools are those that are made for models.
 func (s *server) browserTools() []kit.Tool {
-	all := []kit.Tool{
-		kit.Read("browser_navigate", "Open a page", "Open a URL and show the outline of the page, with references for what can be acted on.", s.open).Within(2 * navigateTime),
+	return kit.InSet("browser",
+		kit.Read("browser_navigate", "Open a page", "Open a URL and show the outline of the page, with references for what can be acted on.", s.open).Within(2*navigateTime),
 		// Going back may send a form again.
 		kit.Write("browser_navigate_back", "Go back", "Go back to the page before in the history of the tab, or forward.", s.back),
 		kit.Read("browser_snapshot", "Look at the page", "The page as a screen reader has it: roles, names, states and references such as [d1e5] to act on. Cheaper and more exact than a screenshot.", s.snapshot),
@@ -34,11 +34,7 @@ func (s *server) browserTools() []kit.Tool {
 		kit.Write("browser_file_upload", "Upload files", "Give files that the gateway keeps to a file input of the page.", s.upload),
 		kit.Read("browser_downloads", "Downloads", "The files that pages have downloaded, as file references for other tools.", s.downloaded).Within(time.Minute),
 		kit.Write("browser_close", "Close the session", "Close all tabs of the session and forget its cookies.", s.closeSession).Idempotent(),
-	}
-	for i := range all {
-		all[i] = all[i].InSet("browser")
-	}
-	return all
+	)
 }
 
 type openIn struct {
@@ -126,14 +122,10 @@ func (s *server) waitFor(ctx context.Context, c *kit.Call, in waitIn) (seen, err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fault.Wrap(ctx.Err(), fault.Timeout, "The wait was ended before its time. Wait for less.")
+	if err := kit.Sleep(ctx, d); err != nil {
+		return fault.Wrap(err, fault.Timeout, "The wait was ended before its time. Wait for less.")
 	}
+	return nil
 }
 
 type tabsIn struct {

@@ -49,9 +49,10 @@ type server struct {
 // New makes the server.
 func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 	s := &server{thoughts: newStore(deps.Now)}
-	return kit.New(cfg.Of(kit.Spec{
-		Name:  Name,
-		Title: "Sequential Thinking",
+	return kit.New(kit.Spec{
+		Common: cfg.Common,
+		Name:   Name,
+		Title:  "Sequential Thinking",
 		Instructions: "A scratch pad for thinking in steps: write one thought per call with sequentialthinking, " +
 			"read them back with get_thoughts. Send session_id to keep several lines of thought apart.",
 		Tools: []kit.Tool{
@@ -69,7 +70,7 @@ func New(cfg Config, deps kit.Deps) (*kit.Server, error) {
 			Read: s.readSession, List: s.listResources, Complete: s.completeSession,
 		}},
 		UnknownTool: unknownTool,
-	}), deps)
+	}, deps)
 }
 
 const sessionTemplate = "thinking://{session}"

@@ -21,7 +21,7 @@ var suite = kittest.Suite{
 	Cases: []kittest.Case{
 		{Tool: "sequentialthinking", Good: `{"thought":"a","nextThoughtNeeded":true,"thoughtNumber":1,"totalThoughts":2}`, Bad: `{"thought":1}`},
 		{Tool: "get_thoughts", Good: `{"format":"json"}`, Bad: `{"format":"xml"}`},
-		{Tool: "list_thinking_sessions", Good: `{"limit":1}`, Bad: `{"limit":0}`},
+		{Tool: "list_thinking_sessions", Good: `{"limit":1}`, Bad: `{"limit":-1}`},
 		{Tool: "end_thinking_session", Good: `{}`, Bad: `{"session_id":"nobody's"}`},
 	},
 	Secrets: []string{canary},

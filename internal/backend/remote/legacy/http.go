@@ -46,6 +46,7 @@ type state struct {
 func OpenHTTP(ctx context.Context, l *line.Line, hello backend.Hello) (*HTTP, error) {
 	p := &HTTP{Loss: line.NewLoss(), router: newRouter(l), hello: hello, prefs: newPrefs(), renew: make(chan struct{}, 1)}
 	p.renew <- struct{}{}
+	p.early.Begin(ctx)
 	p.send = func(ctx context.Context, msg []byte) error {
 		return l.Note(ctx, l.Target(), p.now.Load().post(nil), msg, l.Handshake)
 	}
@@ -176,6 +177,7 @@ func (p *HTTP) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink
 	case a.Err != nil:
 		return mcpwire.Fail(a.Err)
 	}
+	p.settled(c, req, a.Result)
 	return mcpwire.Outcome{Kind: mcpwire.Complete, Revision: p.info.Revision, Result: a.Result}
 }
 

@@ -17,6 +17,7 @@ import (
 type call struct {
 	line.Call
 	caller *mcpwire.Caller // nil where nothing that the backend asks can be the call's
+	awaits string          // the task whose result it is for; "" for none
 
 	// ctx is the call's own: questions that come in on another stream than the
 	// call's have to end with it.
@@ -27,7 +28,7 @@ type call struct {
 }
 
 func newCall(ctx context.Context, l *line.Line, req *mcpwire.Request, sink mcpwire.Sink) *call {
-	c := &call{Call: l.NewCall(req, sink), ctx: ctx}
+	c := &call{Call: l.NewCall(req, sink), ctx: ctx, awaits: backend.Awaits(req)}
 	if backend.MayAsk(req.Method) {
 		c.caller = req.Caller
 	}
@@ -47,6 +48,9 @@ type router struct {
 	calls map[int64]*call
 	watch *call              // of the Watch, nil without one
 	asked map[string]*asking // questions that run, by the backend's raw id
+
+	early   backend.Early[*asking]
+	lasting backend.Lasting
 }
 
 func newRouter(l *line.Line) router {
@@ -69,8 +73,12 @@ func (r *router) revision() mcpwire.Revision {
 // begin makes a call known.
 func (r *router) begin(c *call) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.calls[c.ID] = c
-	r.mu.Unlock()
+	for _, a := range r.early.Call(c.caller) {
+		c.used.Add(1)
+		go r.put(a, c) // ends with the call, as in question
+	}
 }
 
 // end makes a call unknown, ends its questions, and waits until nobody uses its
@@ -118,9 +126,6 @@ func (r *router) owner(m *mcpwire.Message) *call {
 	defer r.mu.Unlock()
 	var c *call
 	switch {
-	case m.Method == mcpwire.MethodProgress:
-		token, _ := line.ProgressToken(m.Params)
-		c = r.calls[token]
 	case isChange(m.Method):
 		c = r.watch
 	default:
@@ -172,8 +177,12 @@ func (r *router) take(ctx context.Context, m *mcpwire.Message, on *call) {
 }
 
 func (r *router) notification(m *mcpwire.Message, on *call) {
+	if m.Method == mcpwire.MethodProgress {
+		r.progress(m)
+		return
+	}
 	c := on
-	if on == nil || m.Method == mcpwire.MethodProgress || isChange(m.Method) {
+	if on == nil || isChange(m.Method) {
 		if c = r.owner(m); c != nil {
 			defer c.used.Done()
 		} else if isChange(m.Method) {
@@ -183,14 +192,51 @@ func (r *router) notification(m *mcpwire.Message, on *call) {
 	if c == nil {
 		return
 	}
-	n := mcpwire.Notification{Revision: r.revision(), Method: m.Method, Params: m.Params}
-	if m.Method == mcpwire.MethodProgress {
-		if c.Token == nil {
-			return // nobody asked for it
-		}
-		n.Params = mcpwire.ReplaceProgressToken(m.Params, c.Token)
+	c.Sink.Notify(mcpwire.Notification{Revision: r.revision(), Method: m.Method, Params: m.Params})
+}
+
+// progress finds its call by the token, which is the call's id, and that of a call
+// which became a task, the request for the task's result.
+func (r *router) progress(m *mcpwire.Message) {
+	id, _ := line.ProgressToken(m.Params)
+	c, token := r.progressing(id)
+	if c == nil {
+		return
 	}
-	c.Sink.Notify(n)
+	defer c.used.Done()
+	if token != nil { // else nobody asked for it
+		c.Sink.Notify(mcpwire.Notification{Revision: r.revision(), Method: m.Method, Params: mcpwire.ReplaceProgressToken(m.Params, token)})
+	}
+}
+
+// progressing is the call that a progress token of ours is for, which must be
+// released, and its caller's token.
+func (r *router) progressing(id int64) (c *call, token []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c = r.calls[id]; c != nil {
+		c.used.Add(1)
+		return c, c.Token
+	}
+	task, token, ok := r.lasting.Of(id)
+	if !ok {
+		return nil, nil
+	}
+	for _, c := range r.calls {
+		if c.awaits == task {
+			c.used.Add(1)
+			return c, token
+		}
+	}
+	return nil, nil
+}
+
+// settled remembers what outlasts a call's answer.
+func (r *router) settled(c *call, req *mcpwire.Request, result mcpwire.Result) {
+	if result.Rest == nil {
+		r.lasting.Made(c.ID, req, result.Bytes)
+	}
+	r.lasting.Done(req)
 }
 
 // asking is one question of the backend that runs.
@@ -218,6 +264,9 @@ func (r *router) question(ctx context.Context, m *mcpwire.Message, on *call) {
 		return
 	}
 	a := &asking{id: bytes.Clone(m.ID), shared: on == nil}
+	if on == nil && r.hold(a, m) {
+		return
+	}
 	c := on
 	if c != nil {
 		c.used.Add(1) // the call is running: it is reading this very stream
@@ -233,6 +282,45 @@ func (r *router) question(ctx context.Context, m *mcpwire.Message, on *call) {
 	}
 	a.q = mcpwire.Question{Revision: r.revision(), Method: m.Method, Params: bytes.Clone(m.Params)}
 	go r.put(a, c)
+}
+
+// hold keeps a question back that came before the first call.
+func (r *router) hold(a *asking, m *mcpwire.Message) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.q = mcpwire.Question{Revision: r.rev, Method: m.Method, Params: bytes.Clone(m.Params)}
+	if len(r.asked) >= maxAsking || !r.early.Hold(m.Method, a, r.late) {
+		return false
+	}
+	r.asked[string(a.id)] = a
+	return true
+}
+
+// late puts what was held for a call that has not come.
+func (r *router) late() {
+	r.mu.Lock()
+	held, watch := r.early.End(), r.watch
+	for _, a := range held {
+		if watch != nil {
+			watch.used.Add(1)
+			go r.put(a, watch) // ends with the watch
+		}
+	}
+	r.mu.Unlock()
+	if watch != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), noteTime)
+	defer cancel()
+	for _, a := range held {
+		r.mu.Lock()
+		wanted := !a.withdrawn
+		delete(r.asked, string(a.id))
+		r.mu.Unlock()
+		if wanted {
+			r.reply(ctx, appendAnswer(a.id, backend.Decline(a.q.Method)))
+		}
+	}
 }
 
 // open notes that a question runs, if there are not too many.

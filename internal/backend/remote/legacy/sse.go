@@ -38,6 +38,7 @@ var _ backend.Peer = (*SSE)(nil)
 // OpenSSE opens the stream and a session on it.
 func OpenSSE(ctx context.Context, l *line.Line, hello backend.Hello) (*SSE, error) {
 	p := &SSE{Loss: line.NewLoss(), router: newRouter(l), prefs: newPrefs(), done: make(chan struct{}), answers: map[int64]chan []byte{}}
+	p.early.Begin(ctx)
 	p.send = func(ctx context.Context, msg []byte) error {
 		return l.Note(ctx, p.target, []byte(line.PostLines), msg, l.Handshake)
 	}
@@ -239,6 +240,7 @@ func (p *SSE) call(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink)
 	case a.Err != nil:
 		return mcpwire.Fail(a.Err)
 	}
+	p.settled(c, req, a.Result)
 	return mcpwire.Outcome{Kind: mcpwire.Complete, Revision: p.info.Revision, Result: a.Result}
 }
 

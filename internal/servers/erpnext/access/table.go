@@ -13,7 +13,7 @@ type Table struct {
 	Columns []string `json:"columns"`
 	Rows    [][]any  `json:"rows"`
 	Count   *int     `json:"count,omitempty"`
-	PageOut
+	kit.PageNext
 
 	text string
 }
@@ -37,8 +37,8 @@ func Sifted(c *kit.Call, w kit.Window, columns []string, rows []api.Doc, more bo
 		}
 	}
 	t := Table{Columns: columns}
-	page, next := Fit(w, all, more)
-	t.Rows, t.PageOut = [][]any{}, next
+	page, next := kit.FitMore(w, all, more)
+	t.Rows, t.PageNext = [][]any{}, next
 	for i, row := range page {
 		if keep(rows[i]) {
 			t.Rows = append(t.Rows, row)
@@ -60,8 +60,8 @@ func (t Table) Said(c *kit.Call, note string) Table {
 	if note != "" {
 		t.text += "\n" + note
 	}
-	if t.Next != "" {
-		t.text += "\nnext_cursor: " + t.Next
+	if t.NextCursor != "" {
+		t.text += "\nnext_cursor: " + t.NextCursor
 	}
 	return t
 }

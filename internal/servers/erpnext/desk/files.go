@@ -79,7 +79,7 @@ type listFilesIn struct {
 	Query   string `json:"query,omitempty" jsonschema:"Part of a name."`
 	Doctype string `json:"doctype,omitempty" jsonschema:"Attached to these."`
 	Name    string `json:"name,omitempty" jsonschema:"Attached to this one."`
-	access.PageIn
+	kit.PageIn
 }
 
 // filesOf checks the documents whose files are wanted. Within one company it must be

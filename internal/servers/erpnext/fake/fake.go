@@ -13,28 +13,23 @@
 // about business servers, that section), a file of frappe/frappe or frappe/erpnext by its
 // path, or the doctype files there for fieldnames and labels.
 //
-// Tests mount a Server with httptest or Start it; Run serves one alone for trying things
-// by hand.
+// Tests mount a Server with httptest or Start it.
 package fake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"slices"
 	"sync"
 	"time"
 
 	"drawbridge/internal/servers/erpnext/fake/api"
 	"drawbridge/internal/servers/erpnext/fake/exc"
-	"drawbridge/internal/servers/erpnext/fake/faults"
 	"drawbridge/internal/servers/erpnext/fake/seed"
 	"drawbridge/internal/servers/erpnext/fake/site"
 	"drawbridge/internal/servers/erpnext/fake/wire"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Profile is which version the fake passes for.
@@ -86,27 +81,26 @@ type RateLimit struct {
 // Options differ between servers. The zero value is version 15 with Example in it.
 type Options struct {
 	Profile        Profile
-	Seed           *Seed            // nil for Example()
-	HideTracebacks bool             // System Settings, allow_error_traceback off
-	RateLimit      RateLimit        // the zero value is none
-	MaxFile        int              // bytes of an upload; 0 for 25 MB
-	PrepareFor     time.Duration    // how long a prepared report takes
-	Now            func() time.Time // nil for a clock that goes on by a millisecond with each look
+	Seed           *Seed         // nil for Example()
+	HideTracebacks bool          // System Settings, allow_error_traceback off
+	RateLimit      RateLimit     // the zero value is none
+	MaxFile        int           // bytes of an upload; 0 for 25 MB
+	PrepareFor     time.Duration // how long a prepared report takes
 }
 
 // Server is one instance.
 type Server struct {
-	opts Options
-	http *httptest.Server
+	opts  Options
+	clock *upstreamtest.Clock // goes on by a millisecond with each look
+	front upstreamtest.Front
 
 	mu       sync.Mutex // guards what follows, the site and the API in it
 	site     *site.Site
 	api      *api.API
-	faults   faults.Plan
-	requests []Request
-	ahead    time.Duration // Advance
-	stopped  bool          // maintenance mode
-	readOnly bool          // maintenance mode with allow_reads_during_maintenance
+	faults   upstreamtest.Faults
+	requests *upstreamtest.Log[Request]
+	stopped  bool // maintenance mode
+	readOnly bool // maintenance mode with allow_reads_during_maintenance
 	window   int64
 	spent    time.Duration
 }
@@ -127,20 +121,17 @@ const maxBody = 64 << 20
 // New makes a server. A seed that contradicts itself is an error of the test that wrote
 // it, so it is reported and nothing is served.
 func New(o Options) (*Server, error) {
-	s := &Server{opts: o, api: api.New()}
+	s := &Server{opts: o, api: api.New(), clock: upstreamtest.SteppingClock(time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC), time.Millisecond)}
+	s.requests = upstreamtest.NewLog[Request](&s.mu)
 	if o.MaxFile > 0 {
 		s.api.Office.MaxFile = o.MaxFile
 	}
 	s.api.Office.Prepared = o.PrepareFor
-	base, start := o.Now, o.Seed
-	if base == nil {
-		at := time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
-		base = func() time.Time { at = at.Add(time.Millisecond); return at } // called with the lock held
-	}
+	start := o.Seed
 	if start == nil {
 		start = Example()
 	}
-	planted, err := seed.Plant(start, o.Profile.major(), func() time.Time { return base().Add(s.ahead) })
+	planted, err := seed.Plant(start, o.Profile.major(), s.clock.Now)
 	if err != nil {
 		return nil, fmt.Errorf("plant seed: %w", err)
 	}
@@ -150,43 +141,25 @@ func New(o Options) (*Server, error) {
 
 // Start serves on loopback until Close.
 func (s *Server) Start() *Server {
-	s.http = httptest.NewServer(s)
+	if err := s.Listen(context.Background(), upstreamtest.Loopback); err != nil {
+		panic(err) // a machine without a port
+	}
 	return s
 }
 
+// Listen serves on an address until Close.
+func (s *Server) Listen(ctx context.Context, addr string) error {
+	return s.front.Open(ctx, addr, s, nil)
+}
+
 // URL is where a started server is.
-func (s *Server) URL() string { return s.http.URL }
+func (s *Server) URL() string { return s.front.URL() }
 
 // Close ends a started server and its connections.
 func (s *Server) Close() {
-	s.http.CloseClientConnections()
-	s.http.Close()
-}
-
-// Run serves alone on addr until ctx ends, and calls ready with the URL.
-func Run(ctx context.Context, addr string, o Options, ready func(url string)) error {
-	s, err := New(o)
-	if err != nil {
-		return err
+	if err := s.front.Close(); err != nil {
+		panic(err) // nothing but Close ends it
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	ready("http://" + l.Addr().String())
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(l) }() // ended by Close, awaited below
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	err = srv.Close()
-	if serr := <-ended; !errors.Is(serr, http.ErrServerClosed) {
-		err = errors.Join(err, serr)
-	}
-	return err
 }
 
 // ServeHTTP answers one request, or does with it what a fault says.
@@ -201,25 +174,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rep.Write(w)
 		return
 	}
-	f.Act(w, r, rep.Write)
+	f.Act(w, r, s.clock, rep.Write)
 }
 
 // take does all that needs the state. The answer is bytes by then, and the state free to
 // change again.
-func (s *Server) take(r *http.Request, body []byte) (*faults.Fault, wire.Reply) {
+func (s *Server) take(r *http.Request, body []byte) (*upstreamtest.Fault, wire.Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rec := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Kind: r.Header.Get("Content-Type"), Body: string(body), User: "Guest"}
 	f := s.faults.For(r.Method, r.URL.Path)
 	var rep wire.Reply
-	if f == nil || f.Late {
+	if f == nil || !f.Before() {
 		rep = s.serve(r, body, &rec)
 	}
 	rec.Status = rep.Status
-	if f != nil && (f.Status != 0 || f.Drop) {
+	if f != nil && (f.Status != 0 || f.Drop || f.Silent) {
 		rec.Status = f.Status
 	}
-	s.requests = append(s.requests, rec)
+	s.requests.Add(rec)
 	return f, rep
 }
 
@@ -283,8 +256,4 @@ func (s *Server) limit(c *wire.Call) error {
 }
 
 // Requests are all that arrived, oldest first.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
+func (s *Server) Requests() []Request { return s.requests.All() }

@@ -6,18 +6,12 @@ import (
 	"time"
 
 	"drawbridge/internal/servers/erpnext/fake/books"
-	"drawbridge/internal/servers/erpnext/fake/faults"
 	"drawbridge/internal/servers/erpnext/fake/site"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Fault is what goes wrong with some requests.
-type Fault = faults.Fault
-
-// TooMany, Garbage, BadGateway and Oversize are the faults most often wanted.
-func TooMany(times, seconds int) Fault { return faults.TooMany(times, seconds) }
-func Garbage(times int) Fault          { return faults.Garbage(times) }
-func BadGateway(times int) Fault       { return faults.BadGateway(times) }
-func Oversize(times, n int) Fault      { return faults.Oversize(times, n) }
+type Fault = upstreamtest.Fault
 
 // Auth is the Authorization header of somebody in Example.
 func Auth(user string) string {
@@ -40,15 +34,11 @@ func (s *Server) Break(f Fault) {
 func (s *Server) Mend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = faults.Plan{}
+	s.faults.Clear()
 }
 
 // Advance lets time go by.
-func (s *Server) Advance(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ahead += d
-}
+func (s *Server) Advance(d time.Duration) { s.clock.Advance(d) }
 
 // Maintenance stops the site, or lets it go on: an update, a migration, a restart.
 func (s *Server) Maintenance(on bool) {

@@ -18,7 +18,7 @@ type ListDoctypesIn struct {
 	Query    string `json:"query,omitempty" jsonschema:"Part of a name."`
 	Module   string `json:"module,omitempty" jsonschema:"Selling, Stock, Accounts, CRM."`
 	Children bool   `json:"include_child,omitempty" jsonschema:"Row types of tables, too."`
-	access.PageIn
+	kit.PageIn
 }
 
 // ListDoctypes lists DocTypes. Most users may not list them, but everybody may search
@@ -54,7 +54,7 @@ func (t Tools) ListDoctypes(ctx context.Context, c *kit.Call, in ListDoctypesIn)
 }
 
 func (t Tools) searchDoctypes(ctx context.Context, c *kit.Call, s api.Session, query string) (access.Table, error) {
-	found, err := s.Search(ctx, "DocType", query, nil, access.MostRows)
+	found, err := s.Search(ctx, "DocType", query, nil, kit.MostItems)
 	if err != nil {
 		return access.Table{}, err
 	}
@@ -64,7 +64,7 @@ func (t Tools) searchDoctypes(ctx context.Context, c *kit.Call, s api.Session, q
 			rows = append(rows, api.Doc{"name": f.Value})
 		}
 	}
-	return access.Tabled(c, kit.Window{Limit: access.MostRows}, []string{"name"}, rows, false), nil
+	return access.Tabled(c, kit.Window{Limit: kit.MostItems}, []string{"name"}, rows, false), nil
 }
 
 type filtersIn struct {
@@ -79,7 +79,7 @@ type listIn struct {
 	Order  string  `json:"order_by,omitempty" jsonschema:"creation desc"`
 	Parent string  `json:"parent,omitempty" jsonschema:"For rows of a table: DocType of the document around them."`
 	Count  bool    `json:"with_count,omitempty" jsonschema:"Count all."`
-	access.PageIn
+	kit.PageIn
 }
 
 func (t Tools) listDocuments(ctx context.Context, c *kit.Call, in listIn) (out access.Table, err error) {

@@ -76,7 +76,7 @@ type stockIn struct {
 	Item      string `json:"item_code" jsonschema:"Item." min:"1"`
 	Warehouse string `json:"warehouse,omitempty" jsonschema:"Only there."`
 	Date      string `json:"posting_date,omitempty" jsonschema:"As of, with warehouse: 2026-01-31." pattern:"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"`
-	access.PageIn
+	kit.PageIn
 }
 
 // stockBalance reads the bins of an item, or what a warehouse had at a time.
@@ -157,7 +157,7 @@ type openIn struct {
 	Kind    string `json:"party_type,omitempty" jsonschema:"Customer without it." enum:"Customer,Supplier"`
 	Party   string `json:"party,omitempty" jsonschema:"Of this one."`
 	Company string `json:"company,omitempty" jsonschema:"Of this one."`
-	access.PageIn
+	kit.PageIn
 }
 
 type openOut struct {

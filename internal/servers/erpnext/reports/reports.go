@@ -42,7 +42,7 @@ func (t Tools) Figures() []kit.Tool {
 type listReportsIn struct {
 	Query   string `json:"query,omitempty" jsonschema:"Part of a name."`
 	Doctype string `json:"doctype,omitempty" jsonschema:"About this DocType."`
-	access.PageIn
+	kit.PageIn
 }
 
 func (t Tools) listReports(ctx context.Context, c *kit.Call, in listReportsIn) (out access.Table, err error) {
@@ -161,18 +161,17 @@ type runIn struct {
 	reportIn
 	Filters api.Doc  `json:"filters,omitempty" jsonschema:"By fieldname."`
 	Columns []string `json:"columns,omitempty" jsonschema:"Only these."`
-	access.PageIn
+	kit.PageIn
 }
 
 type runOut struct {
 	Columns  []string  `json:"columns"`
 	Rows     [][]any   `json:"rows"`
-	Total    int       `json:"total"`
 	Sum      []any     `json:"total_row,omitempty"`
 	Summary  []sumItem `json:"summary,omitempty"`
 	Chart    string    `json:"chart,omitempty"`
 	Prepared string    `json:"prepared,omitempty"`
-	access.PageOut
+	kit.PageOut
 
 	text string
 }

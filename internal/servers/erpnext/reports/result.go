@@ -27,8 +27,7 @@ func (t Tools) shown(c *kit.Call, w kit.Window, in runIn, r api.Report) (out run
 	if elsewhere { // they are over all companies
 		out.Sum, r.Summary, r.Chart, r.Message = nil, nil, nil, ""
 	}
-	out.Total = len(rows)
-	out.Rows, out.PageOut = access.Cut(w, rows)
+	out.Rows, out.PageOut = kit.Cut(w, rows)
 	for _, one := range r.Summary {
 		out.Summary = append(out.Summary, sumItem{show.Words(one.Text("label")), show.Value(one["value"], show.CellRoom)})
 	}
@@ -121,7 +120,7 @@ func (o *runOut) said(c *kit.Call, message string) {
 	if len(o.Rows) == 0 {
 		o.text += "\nNo rows."
 	}
-	if o.Next != "" {
-		o.text += "\nnext_cursor: " + o.Next
+	if o.NextCursor != "" {
+		o.text += "\nnext_cursor: " + o.NextCursor
 	}
 }

@@ -114,11 +114,3 @@ func Unmarked(text string) string { return text }
 
 // Bound is what an approval stands on, of parts that none can pass over into another.
 func Bound(parts ...string) string { return fmt.Sprintf("%q", parts) }
-
-// InSet puts tools into a toolset.
-func InSet(set string, all ...kit.Tool) []kit.Tool {
-	for i := range all {
-		all[i] = all[i].InSet(set)
-	}
-	return all
-}

@@ -16,12 +16,12 @@ type listRunsIn struct {
 	access.RepoIn
 	Status string `json:"status,omitempty" jsonschema:"How it is." enum:"success,failure,cancelled,skipped,running,waiting"`
 	SHA    string `json:"head_sha,omitempty" jsonschema:"Of this commit."`
-	access.PageIn
+	kit.PageIn
 }
 
 type listRunsOut struct {
 	Runs []runRow `json:"runs"`
-	access.PageOut
+	kit.PageOut
 }
 
 type runRow struct {
@@ -36,7 +36,7 @@ type runRow struct {
 }
 
 func runRowOf(r api.Run) runRow {
-	return runRow{r.ID, show.Ref(r.Workflow), show.Clip(r.Title, 200), r.Status, r.Event, show.Ref(r.Branch), show.Short(r.SHA), show.Time(r.Started)}
+	return runRow{r.ID, show.Ref(r.Workflow), show.Clip(r.Title, 200), r.Status, r.Event, show.Ref(r.Branch), show.Short(r.SHA), kit.Time(r.Started)}
 }
 
 func (t Tools) listRuns(ctx context.Context, c *kit.Call, in listRunsIn) (out listRunsOut, err error) {
@@ -56,7 +56,7 @@ func (t Tools) listRuns(ctx context.Context, c *kit.Call, in listRunsIn) (out li
 	for i, run := range found {
 		all[i] = runRowOf(run)
 	}
-	out.Runs, out.PageOut = access.Fit(w, all, total)
+	out.Runs, out.PageOut = kit.Fit(w, all, total)
 	return out, nil
 }
 

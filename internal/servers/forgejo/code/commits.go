@@ -14,12 +14,12 @@ type listCommitsIn struct {
 	access.RepoIn
 	Ref  string `json:"ref,omitempty" jsonschema:"Branch, tag or commit to start from."`
 	Path string `json:"path,omitempty" jsonschema:"Only those that change it."`
-	access.PageIn
+	kit.PageIn
 }
 
 type commitsOut struct {
 	Commits []commitRow `json:"commits"`
-	access.PageOut
+	kit.PageOut
 }
 
 type commitRow struct {
@@ -31,7 +31,7 @@ type commitRow struct {
 func commitRows(commits []api.Commit) []commitRow {
 	all := make([]commitRow, len(commits))
 	for i, c := range commits {
-		all[i] = commitRow{show.Short(c.SHA), show.Time(c.Commit.Author.Date), show.Clip(c.Commit.Author.Name, 100) + ": " + show.Clip(c.Subject(), 200)}
+		all[i] = commitRow{show.Short(c.SHA), kit.Time(c.Commit.Author.Date), show.Clip(c.Commit.Author.Name, 100) + ": " + show.Clip(c.Subject(), 200)}
 	}
 	return all
 }
@@ -49,7 +49,7 @@ func (t Tools) listCommits(ctx context.Context, c *kit.Call, in listCommitsIn) (
 	if err != nil {
 		return out, err
 	}
-	out.Commits, out.PageOut = access.Fit(w, commitRows(found), total)
+	out.Commits, out.PageOut = kit.Fit(w, commitRows(found), total)
 	return out, nil
 }
 
@@ -82,7 +82,7 @@ func (t Tools) getCommit(ctx context.Context, c *kit.Call, in getCommitIn) (out 
 	if err != nil {
 		return out, err
 	}
-	out = getCommitOut{SHA: found.SHA, Message: show.Clip(found.Commit.Message, show.BodyRoom), Author: show.Clip(found.Commit.Author.Name, 100), Date: show.Time(found.Commit.Author.Date)}
+	out = getCommitOut{SHA: found.SHA, Message: show.Clip(found.Commit.Message, show.BodyRoom), Author: show.Clip(found.Commit.Author.Name, 100), Date: kit.Time(found.Commit.Author.Date)}
 	files := []string{}
 	for _, f := range found.Files {
 		files = append(files, f.Status+" "+f.Name)
@@ -102,7 +102,7 @@ type compareRefsIn struct {
 	access.RepoIn
 	Base string `json:"base" jsonschema:"Branch, tag or commit."`
 	Head string `json:"head" jsonschema:"The same."`
-	access.PageIn
+	kit.PageIn
 }
 
 func (t Tools) compareRefs(ctx context.Context, c *kit.Call, in compareRefsIn) (out commitsOut, err error) {
@@ -118,6 +118,6 @@ func (t Tools) compareRefs(ctx context.Context, c *kit.Call, in compareRefsIn) (
 	if err != nil {
 		return out, err
 	}
-	out.Commits, out.PageOut = access.Cut(w, commitRows(found))
+	out.Commits, out.PageOut = kit.Cut(w, commitRows(found))
 	return out, nil
 }

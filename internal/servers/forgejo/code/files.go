@@ -20,16 +20,16 @@ type listFilesIn struct {
 	Path      string `json:"path,omitempty" jsonschema:"A folder; the root without it."`
 	Ref       string `json:"ref,omitempty" jsonschema:"Branch, tag or commit."`
 	Recursive bool   `json:"recursive,omitempty" jsonschema:"Everything below."`
-	access.PageIn
+	kit.PageIn
 }
 
 type listFilesOut struct {
 	Files kit.Untrusted `json:"files" jsonschema:"A line each: path, and size; folders end in /."`
-	access.PageOut
+	kit.PageOut
 }
 
 // listing is a page of entries, one on a line.
-func listing(lines []string, page access.PageOut) listFilesOut {
+func listing(lines []string, page kit.PageOut) listFilesOut {
 	return listFilesOut{show.Join(lines, "\n", 2*show.TextRoom), page} // the page fits already
 }
 
@@ -49,7 +49,7 @@ func (t Tools) listFiles(ctx context.Context, c *kit.Call, in listFilesIn) (out 
 	if err != nil {
 		return out, err
 	}
-	return listing(access.Cut(w, fileLines("", entries))), nil
+	return listing(kit.Cut(w, fileLines("", entries))), nil
 }
 
 // below lists the tree of a folder. The API finds trees by their id, which the folder
@@ -69,7 +69,7 @@ func below(ctx context.Context, r api.Repo, folder, ref string, w kit.Window) (o
 	if err != nil {
 		return out, err
 	}
-	return listing(access.Fit(w, fileLines(prefix, entries), total)), nil
+	return listing(kit.Fit(w, fileLines(prefix, entries), total)), nil
 }
 
 func treeOf(ctx context.Context, r api.Repo, folder, ref string) (string, error) {

@@ -12,12 +12,12 @@ import (
 
 type listReleasesIn struct {
 	access.RepoIn
-	access.PageIn
+	kit.PageIn
 }
 
 type listReleasesOut struct {
 	Releases []releaseRow `json:"releases"`
-	access.PageOut
+	kit.PageOut
 }
 
 type releaseRow struct {
@@ -45,9 +45,9 @@ func (t Tools) listReleases(ctx context.Context, c *kit.Call, in listReleasesIn)
 	}
 	all := make([]releaseRow, len(found))
 	for i, f := range found {
-		all[i] = releaseRow{f.ID, show.Ref(f.Tag), show.Clip(f.Name, 200), f.Draft, f.Prerelease, show.Time(f.Published), show.Clip(f.Body, show.NoteRoom)}
+		all[i] = releaseRow{f.ID, show.Ref(f.Tag), show.Clip(f.Name, 200), f.Draft, f.Prerelease, kit.Time(f.Published), show.Clip(f.Body, show.NoteRoom)}
 	}
-	out.Releases, out.PageOut = access.Fit(w, all, total)
+	out.Releases, out.PageOut = kit.Fit(w, all, total)
 	return out, nil
 }
 

@@ -17,13 +17,13 @@ type SearchReposIn struct {
 	Query string `json:"query,omitempty" jsonschema:"In names and descriptions."`
 	Owner string `json:"owner,omitempty" jsonschema:"A user or an organization."`
 	Topic string `json:"topic,omitempty" jsonschema:"Instead of query."`
-	access.PageIn
+	kit.PageIn
 }
 
 // SearchReposOut is its output.
 type SearchReposOut struct {
 	Repos []repoRow `json:"repos"`
-	access.PageOut
+	kit.PageOut
 }
 
 type repoRow struct {
@@ -60,9 +60,9 @@ func (t Tools) SearchRepos(ctx context.Context, c *kit.Call, in SearchReposIn) (
 	}
 	all := make([]repoRow, len(found))
 	for i, r := range found {
-		all[i] = repoRow{r.FullName, show.Clip(r.Description, 200), flags(r), show.Time(r.Updated)}
+		all[i] = repoRow{r.FullName, show.Clip(r.Description, 200), flags(r), kit.Time(r.Updated)}
 	}
-	all, out.PageOut = access.Fit(w, all, total)
+	all, out.PageOut = kit.Fit(w, all, total)
 	out.Repos = slices.DeleteFunc(all, func(r repoRow) bool { return !t.Repos.Allows(r.Name) })
 	return out, nil
 }
@@ -104,7 +104,7 @@ func (t Tools) GetRepo(ctx context.Context, c *kit.Call, in GetRepoIn) (out GetR
 		return out, err
 	}
 	out = GetRepoOut{
-		repoRow:       repoRow{f.FullName, show.Clip(f.Description, 500), flags(f), show.Time(f.Updated)},
+		repoRow:       repoRow{f.FullName, show.Clip(f.Description, 500), flags(f), kit.Time(f.Updated)},
 		DefaultBranch: f.DefaultBranch, May: may(f), OpenIssues: f.OpenIssues, OpenPulls: f.OpenPulls, URL: f.HTMLURL,
 	}
 	if f.Parent != nil {

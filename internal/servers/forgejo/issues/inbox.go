@@ -52,7 +52,7 @@ var sources = []struct {
 
 // getInbox asks each source for its newest and shows what is in several once.
 func (t Tools) getInbox(ctx context.Context, c *kit.Call, in getInboxIn) (out getInboxOut, err error) {
-	since, err := show.Moment("since", in.Since)
+	since, err := kit.Moment("since", in.Since)
 	if err != nil {
 		return out, err
 	}
@@ -103,14 +103,14 @@ func (t Tools) fromSource(ctx context.Context, session api.Session, name string,
 		threads, n, err := session.Notifications(ctx, w, since)
 		for _, t := range threads {
 			items = append(items, inboxItem{[]string{name}, t.Repo.FullName, numberOf(t.Subject.URL), t.Subject.Type == "Pull", show.Clip(t.Subject.Title, 200),
-				t.Subject.State, show.Time(t.Updated), t.ID, t.Updated})
+				t.Subject.State, kit.Time(t.Updated), t.ID, t.Updated})
 		}
 		return t.allowed(items), n, err
 	}
 	f.Since = since
 	issues, n, err := session.SearchIssues(ctx, w, f)
 	for _, i := range issues {
-		items = append(items, inboxItem{[]string{name}, repoOf(i), i.Number, i.Pull != nil, show.Clip(i.Title, 200), i.State, show.Time(i.Updated), 0, i.Updated})
+		items = append(items, inboxItem{[]string{name}, repoOf(i), i.Number, i.Pull != nil, show.Clip(i.Title, 200), i.State, kit.Time(i.Updated), 0, i.Updated})
 	}
 	return t.allowed(items), n, err
 }
@@ -156,7 +156,7 @@ type markReadOut struct {
 }
 
 func (t Tools) markRead(ctx context.Context, c *kit.Call, in markReadIn) (out markReadOut, err error) {
-	before, err := show.Moment("up_to", in.UpTo)
+	before, err := kit.Moment("up_to", in.UpTo)
 	if err != nil {
 		return out, err
 	}

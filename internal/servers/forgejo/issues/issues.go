@@ -21,12 +21,12 @@ type searchIssuesIn struct {
 	Milestone string   `json:"milestone,omitempty" jsonschema:"Name."`
 	Assignee  string   `json:"assignee,omitempty" jsonschema:"Login or @me; without repo only @me."`
 	Author    string   `json:"author,omitempty" jsonschema:"Login."`
-	access.PageIn
+	kit.PageIn
 }
 
 type searchIssuesOut struct {
 	Issues []issueRow `json:"issues"`
-	access.PageOut
+	kit.PageOut
 }
 
 type issueRow struct {
@@ -42,7 +42,7 @@ type issueRow struct {
 }
 
 func rowOf(i api.Issue) issueRow {
-	return issueRow{"", i.Number, i.Pull != nil, show.Clip(i.Title, 200), i.State, i.Author(), show.Join(i.LabelNames(), ", ", 300), api.Logins(i.Assignees), show.Time(i.Updated)}
+	return issueRow{"", i.Number, i.Pull != nil, show.Clip(i.Title, 200), i.State, i.Author(), show.Join(i.LabelNames(), ", ", 300), api.Logins(i.Assignees), kit.Time(i.Updated)}
 }
 
 func (t Tools) searchIssues(ctx context.Context, c *kit.Call, in searchIssuesIn) (out searchIssuesOut, err error) {
@@ -72,7 +72,7 @@ func (t Tools) searchIssues(ctx context.Context, c *kit.Call, in searchIssuesIn)
 	for i, one := range found {
 		all[i] = rowOf(one)
 	}
-	out.Issues, out.PageOut = access.Fit(w, all, total)
+	out.Issues, out.PageOut = kit.Fit(w, all, total)
 	return out, nil
 }
 
@@ -98,7 +98,7 @@ func (t Tools) everywhere(ctx context.Context, c *kit.Call, in searchIssuesIn, f
 		all[i] = rowOf(one)
 		all[i].Repo = repoOf(one)
 	}
-	all, out.PageOut = access.Fit(w, all, total)
+	all, out.PageOut = kit.Fit(w, all, total)
 	out.Issues = slices.DeleteFunc(all, func(r issueRow) bool { return !t.Repos.Allows(r.Repo) })
 	return out, nil
 }
@@ -106,7 +106,7 @@ func (t Tools) everywhere(ctx context.Context, c *kit.Call, in searchIssuesIn, f
 // GetIssueIn is the input of get_issue.
 type GetIssueIn struct {
 	access.NumberIn
-	access.PageIn
+	kit.PageIn
 }
 
 // GetIssueOut is its output.
@@ -117,7 +117,7 @@ type GetIssueOut struct {
 	Created   string        `json:"created"`
 	URL       string        `json:"url"`
 	Thread    []commentRow  `json:"comments"`
-	access.PageOut
+	kit.PageOut
 }
 
 type commentRow struct {
@@ -145,7 +145,7 @@ func (t Tools) GetIssue(ctx context.Context, c *kit.Call, in GetIssueIn) (out Ge
 	if err != nil {
 		return out, err
 	}
-	out = GetIssueOut{issueRow: rowOf(i), Body: show.Clip(i.Body, show.BodyRoom), Created: show.Time(i.Created), URL: i.HTMLURL}
+	out = GetIssueOut{issueRow: rowOf(i), Body: show.Clip(i.Body, show.BodyRoom), Created: kit.Time(i.Created), URL: i.HTMLURL}
 	if i.Milestone != nil {
 		out.Milestone = show.Clip(i.Milestone.Title, 100)
 	}
@@ -154,14 +154,14 @@ func (t Tools) GetIssue(ctx context.Context, c *kit.Call, in GetIssueIn) (out Ge
 }
 
 // thread is a page of comments that leaves room for what stands before it.
-func thread(comments []api.Comment, w kit.Window) ([]commentRow, access.PageOut) {
+func thread(comments []api.Comment, w kit.Window) ([]commentRow, kit.PageOut) {
 	all := make([]commentRow, len(comments))
 	for i, one := range comments {
-		all[i] = commentRow{one.ID, one.Author(), show.Time(one.Created), show.Clip(one.Body, show.NoteRoom)}
+		all[i] = commentRow{one.ID, one.Author(), kit.Time(one.Created), show.Clip(one.Body, show.NoteRoom)}
 	}
 	start := min(w.Offset, len(all))
 	page := all[start:min(start+w.Limit, len(all))]
-	return access.Fit(w, show.Within(page, show.TextRoom-show.BodyRoom-show.NoteRoom), len(all))
+	return kit.Fit(w, show.Within(page, show.TextRoom-show.BodyRoom-show.NoteRoom), len(all))
 }
 
 type saveIssueIn struct {

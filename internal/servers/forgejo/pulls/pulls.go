@@ -19,12 +19,12 @@ type listPullsIn struct {
 	State  string `json:"state,omitempty" jsonschema:"open without it." enum:"open,closed,all"`
 	Author string `json:"author,omitempty" jsonschema:"Login."`
 	Base   string `json:"base,omitempty" jsonschema:"Branch to merge into."`
-	access.PageIn
+	kit.PageIn
 }
 
 type listPullsOut struct {
 	Pulls []pullRow `json:"pulls"`
-	access.PageOut
+	kit.PageOut
 }
 
 type pullRow struct {
@@ -38,7 +38,7 @@ type pullRow struct {
 }
 
 func pullRowOf(p api.Pull) pullRow {
-	return pullRow{p.Number, show.Clip(p.Title, 200), pullState(p), p.Author(), show.Ref(p.Head.Label), show.Ref(p.Base.Ref), show.Time(p.Updated)}
+	return pullRow{p.Number, show.Clip(p.Title, 200), pullState(p), p.Author(), show.Ref(p.Head.Label), show.Ref(p.Base.Ref), kit.Time(p.Updated)}
 }
 
 func pullState(p api.Pull) string {
@@ -72,7 +72,7 @@ func (t Tools) listPulls(ctx context.Context, c *kit.Call, in listPullsIn) (out 
 	for i, p := range found {
 		all[i] = pullRowOf(p)
 	}
-	all, out.PageOut = access.Fit(w, all, total)
+	all, out.PageOut = kit.Fit(w, all, total)
 	out.Pulls = slices.DeleteFunc(all, func(p pullRow) bool { return in.Base != "" && p.Base != in.Base }) // which not every version looks at
 	return out, nil
 }

@@ -7,7 +7,6 @@ package show
 import (
 	"bytes"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"drawbridge/internal/fault"
@@ -21,27 +20,6 @@ const (
 	BodyRoom = 4 << 10  // of a description
 	NoteRoom = 2 << 10  // of one comment
 )
-
-// Time is a time for a model: to the minute; "" for none.
-func Time(t time.Time) string {
-	if t.Year() <= 1970 { // the zero of Go, and that of a database
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04Z")
-}
-
-// Moment reads a time that a caller sent.
-func Moment(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fault.New(fault.Invalid, "%s is not a time. Send it as 2026-01-31 or 2026-01-31T12:00:00Z.", name)
-}
 
 // Clip is the beginning of outside text, at most n bytes and whole runes.
 func Clip(text string, n int) kit.Untrusted { return kit.Untrusted(kit.Clip(text, n)) }

@@ -3,7 +3,6 @@ package show_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"drawbridge/internal/servers/forgejo/show"
 )
@@ -55,20 +54,5 @@ func TestClip(t *testing.T) {
 	}
 	if got := show.Join([]string{strings.Repeat("a", 40), strings.Repeat("b", 40)}, ", ", 60); len(got) > 70 {
 		t.Errorf("%d bytes: %q", len(got), got)
-	}
-}
-
-func TestMoment(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"2026-01-31", "2026-01-31T12:00:00Z", show.Time(time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC))} {
-		if at, err := show.Moment("since", text); err != nil || at.Day() != 31 {
-			t.Errorf("%s: %v, %v", text, at, err)
-		}
-	}
-	if _, err := show.Moment("since", "yesterday"); err == nil || !strings.Contains(err.Error(), "since") {
-		t.Errorf("%v", err)
-	}
-	if show.Time(time.Time{}) != "" || show.Time(time.Unix(0, 0)) != "" {
-		t.Error("no time is shown as one")
 	}
 }

@@ -116,12 +116,12 @@ type listIn struct {
 	Area  string   `json:"area,omitempty" jsonschema:"Id or name."`
 	State string   `json:"state,omitempty" jsonschema:"Of automations." enum:"on,off"`
 	Kinds []string `json:"kinds,omitempty" jsonschema:"automation, script, scene; automation without it."`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listOut struct {
 	Rows kit.Untrusted `json:"rows" jsonschema:"entity_id | name | state | last run | mode | id"`
-	desk.PageOut
+	kit.PageOut
 }
 
 func (t Tools) list(ctx context.Context, c *kit.Call, in listIn) (out listOut, err error) {
@@ -157,7 +157,7 @@ func (t Tools) list(ctx context.Context, c *kit.Call, in listIn) (out listOut, e
 		}
 		lines = append(lines, show.Row(e.ID, show.Clip(e.Name, show.Word), show.Clip(string(e.State.State), 30), cmp.Or(last, "never"), show.Clip(a.Text("mode"), 20), show.Clip(a.Text("id"), 60)))
 	}
-	lines, out.PageOut = desk.Cut(w, lines)
+	lines, out.PageOut = kit.Cut(w, lines)
 	out.Rows = kit.Untrusted(strings.Join(lines, "\n"))
 	return out, nil
 }

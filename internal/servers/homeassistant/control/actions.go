@@ -19,12 +19,12 @@ type actionsIn struct {
 	Query  string `json:"query,omitempty" jsonschema:"Words of name or description."`
 	For    string `json:"for_entity,omitempty" jsonschema:"Only what fits this entity."`
 	Full   string `json:"full,omitempty" jsonschema:"All about this one: domain.service"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type actionsOut struct {
 	Actions kit.Untrusted `json:"actions" jsonschema:"A line each."`
-	desk.PageOut
+	kit.PageOut
 }
 
 func (t Tools) actions(ctx context.Context, c *kit.Call, in actionsIn) (out actionsOut, err error) {
@@ -46,7 +46,7 @@ func (t Tools) actions(ctx context.Context, c *kit.Call, in actionsIn) (out acti
 		if !there {
 			return out, fault.New(fault.NotFound, "There is no action %q. list_actions with a query finds its name.", in.Full)
 		}
-		return actionsOut{kit.Untrusted(strings.Join(full(in.Full, one), "\n")), desk.PageOut{Total: 1}}, nil
+		return actionsOut{kit.Untrusted(strings.Join(full(in.Full, one), "\n")), kit.PageOut{Total: 1}}, nil
 	}
 	var fitting []string
 	if in.For != "" {
@@ -79,7 +79,7 @@ func (t Tools) actions(ctx context.Context, c *kit.Call, in actionsIn) (out acti
 			lines = append(lines, line)
 		}
 	}
-	lines, out.PageOut = desk.Cut(w, lines)
+	lines, out.PageOut = kit.Cut(w, lines)
 	out.Actions = kit.Untrusted(strings.Join(lines, "\n"))
 	return out, nil
 }

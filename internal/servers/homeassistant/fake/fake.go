@@ -13,20 +13,17 @@
 // Home Assistant publishes for authors of clients), or a file of Home Assistant's core or
 // frontend, whose behaviour was read and not copied.
 //
-// Tests mount a Server with httptest or Start it; Run serves one alone for trying things by
-// hand. Only one that was started can refuse connections during a restart.
+// Tests mount a Server with httptest or Start it. Only one that was started can refuse
+// connections during a restart.
 package fake
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
 
-	"drawbridge/internal/servers/homeassistant/fake/clock"
 	"drawbridge/internal/servers/homeassistant/fake/command"
 	"drawbridge/internal/servers/homeassistant/fake/faults"
 	"drawbridge/internal/servers/homeassistant/fake/house"
@@ -34,6 +31,7 @@ import (
 	"drawbridge/internal/servers/homeassistant/fake/seed"
 	"drawbridge/internal/servers/homeassistant/fake/service"
 	"drawbridge/internal/servers/homeassistant/fake/socket"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Profile is which version the fake passes for.
@@ -72,11 +70,10 @@ const (
 // Options differ between servers. The zero value is a 2026.9 with the small home.
 type Options struct {
 	Profile    Profile
-	Seed       Seed             // nil for Small
-	Now        func() time.Time // nil for the real time; Advance pushes it
-	Lag        time.Duration    // states follow the answers of calls this late
-	BanAfter   int              // failed logins until an address is banned; 0 for never, the real default
-	Restarting Restart          // how long the parts of a restart take that a call sets off
+	Seed       Seed          // nil for Small
+	Lag        time.Duration // states follow the answers of calls this late
+	BanAfter   int           // failed logins until an address is banned; 0 for never, the real default
+	Restarting Restart       // how long the parts of a restart take that a call sets off
 }
 
 // Restart is how a restart goes on after the sockets were closed. Parts of no length are
@@ -93,13 +90,12 @@ type Server struct {
 	house    *house.House
 	services *service.Set
 	hub      *socket.Hub
-	front    front // the listener of Start
+	front    upstreamtest.Front
 
 	options Options
 	phase   Phase
 	faults  faults.Plan
-	calls   []Call
-	news    chan struct{}   // closed when a call arrives, and replaced
+	calls   *upstreamtest.Log[Call]
 	failed  map[string]int  // failed logins by address
 	banned  map[string]bool // addresses
 	before  map[string]house.State
@@ -127,13 +123,13 @@ func New(o Options) *Server {
 	if err != nil {
 		zone = time.UTC
 	}
-	h := house.New(clock.New(o.Now), o.Profile.Version(), zone)
+	h := house.New(upstreamtest.NewClock(), o.Profile.Version(), zone)
 	h.Lag = o.Lag
 	if o.Seed == nil {
 		o.Seed = Small
 	}
 	o.Seed(h)
-	s := &Server{house: h, options: o, news: make(chan struct{}), failed: map[string]int{}, banned: map[string]bool{}}
+	s := &Server{house: h, options: o, calls: upstreamtest.NewLog[Call](h), failed: map[string]int{}, banned: map[string]bool{}}
 	s.services = service.New(h)
 	if len(h.States) >= seed.LargeStates {
 		s.services.Pad(200) // get_services is some 260 KB on real instances (ref 1.2)
@@ -148,34 +144,16 @@ func New(o Options) *Server {
 // stopDelay lets the answer of homeassistant.restart out ahead of the stop.
 const stopDelay = 20 * time.Millisecond
 
-// Run serves alone on addr until ctx ends, and calls ready with the URL.
-func Run(ctx context.Context, addr string, o Options, ready func(url string)) error {
-	s := New(o)
-	if err := s.Listen(ctx, addr); err != nil {
-		return err
-	}
-	ready(s.URL())
-	<-ctx.Done()
-	s.Close()
-	return nil
-}
-
 // Start listens on a free port of this machine.
-func (s *Server) Start(ctx context.Context) error { return s.Listen(ctx, "127.0.0.1:0") }
+func (s *Server) Start(ctx context.Context) error { return s.Listen(ctx, upstreamtest.Loopback) }
 
 // Listen listens on an address.
 func (s *Server) Listen(ctx context.Context, addr string) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	s.front.addr = l.Addr().String()
-	s.front.serve(l, s)
-	return nil
+	return s.front.Open(ctx, addr, s, nil)
 }
 
 // URL is where it listens.
-func (s *Server) URL() string { return "http://" + s.front.addr }
+func (s *Server) URL() string { return s.front.URL() }
 
 // Close ends all connections and whatever was to happen, and waits for both.
 func (s *Server) Close() {
@@ -183,9 +161,12 @@ func (s *Server) Close() {
 	s.house.Lock()
 	s.phase = Down // a connection that is being made is not kept
 	s.house.Unlock()
-	s.front.close()
+	s.shut()
 	s.hub.Break()
 	s.hub.Wait()
+	if err := s.front.Close(); err != nil { // for requests that are no connections of the hub's
+		panic(err)
+	}
 }
 
 // ServeHTTP answers one request, or does with it what a fault says.
@@ -204,17 +185,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f, rep := s.take(r, body, remote)
-	if f != nil && f.Delay > 0 && !s.wait(r.Context(), f.Delay) {
-		return
-	}
-	switch {
-	case f != nil && (!f.Late || f.Drop || f.Silent || f.Garbage || f.Oversize > 0 || f.Status != 0):
-		f.Act(w, r, rep.Write)
-	case r.URL.Path == "/api/websocket" && r.Method == http.MethodGet:
-		s.hub.Serve(w, r, remote)
-	default:
+	answer := func(w http.ResponseWriter) {
+		if r.URL.Path == "/api/websocket" && r.Method == http.MethodGet {
+			s.hub.Serve(w, r, remote)
+			return
+		}
 		rep.Write(w, r)
 	}
+	if f == nil {
+		answer(w)
+		return
+	}
+	f.HTTP().Act(w, r, s.house.Clock, answer)
 }
 
 // admit is what phases and bans say before anything is looked at.
@@ -225,7 +207,8 @@ func (s *Server) admit(remote string) *rest.Reply {
 	case s.phase == Down:
 		return &rest.Reply{}
 	case s.phase == Proxy:
-		return &rest.Reply{Status: http.StatusBadGateway, Kind: "text/html", Body: []byte("<html><head><title>502 Bad Gateway</title></head></html>")}
+		down := upstreamtest.BadGateway(0)
+		return &rest.Reply{Status: down.Status, Kind: "text/html", Body: []byte(down.Body)}
 	case s.phase == Stopping: // helpers/http.py, is_stopping
 		return &rest.Reply{Status: http.StatusServiceUnavailable}
 	case s.banned[remote]: // http/ban.py
@@ -258,21 +241,8 @@ func (s *Server) take(r *http.Request, body []byte, remote string) (*faults.Faul
 	if f != nil && f.Restart {
 		s.house.OnRestart()
 	}
-	s.arrived(c)
+	s.calls.Add(c)
 	return f, rep
-}
-
-// wait is for the fake's clock, or until the client leaves.
-func (s *Server) wait(ctx context.Context, d time.Duration) bool {
-	due := make(chan struct{})
-	stop := s.house.Clock.After(d, func() { close(due) })
-	select {
-	case <-due:
-		return true
-	case <-ctx.Done():
-		stop()
-		return false
-	}
 }
 
 // loginFailed counts (http/ban.py, process_wrong_login). Called with the lock held.
@@ -283,30 +253,4 @@ func (s *Server) loginFailed(remote string) {
 	if s.failed[remote]++; s.failed[remote] >= s.options.BanAfter {
 		s.banned[remote] = true
 	}
-}
-
-// front is the listener of a started server, which a restart closes and opens again.
-type front struct {
-	addr string
-	srv  *http.Server // nil while closed
-	done chan error
-}
-
-// serve ends with close, which waits for it.
-func (f *front) serve(l net.Listener, h http.Handler) {
-	f.srv, f.done = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}, make(chan error, 1)
-	srv, done := f.srv, f.done
-	go func() { done <- srv.Serve(l) }()
-}
-
-// close also ends the connections, but for hijacked ones.
-func (f *front) close() {
-	if f.srv == nil {
-		return
-	}
-	_ = f.srv.Close()
-	if err := <-f.done; !errors.Is(err, http.ErrServerClosed) {
-		panic(err) // nothing but Close ends it
-	}
-	f.srv = nil
 }

@@ -168,7 +168,7 @@ func request(t *testing.T, method, url, token, body string) (int, string, http.H
 
 func TestServer_mountedWithHTTPTest(t *testing.T) {
 	t.Parallel()
-	s := fake.New(fake.Options{})
+	s := fake.New(fake.Options{Profile: fake.V2026_8})
 	srv := httptest.NewServer(s)
 	defer srv.Close()
 	defer s.Close()
@@ -176,24 +176,7 @@ func TestServer_mountedWithHTTPTest(t *testing.T) {
 		t.Errorf("got %d %s", status, body)
 	}
 	c := enter(t, srv.URL, fake.AdminToken)
-	if got := c.must("get_config", nil).(obj)["state"]; got != "RUNNING" {
-		t.Errorf("state is %v", got)
-	}
-}
-
-func TestRun(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { // ended by cancel, awaited below
-		ended <- fake.Run(ctx, "127.0.0.1:0", fake.Options{Profile: fake.V2026_8}, func(url string) { ready <- url })
-	}()
-	url := <-ready
-	if got := enter(t, url, fake.UserToken).must("get_config", nil).(obj)["version"]; got != "2026.8.3" {
-		t.Errorf("version is %v", got)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
+	if got := c.must("get_config", nil).(obj); got["state"] != "RUNNING" || got["version"] != "2026.8.3" {
+		t.Errorf("config is %v", got)
 	}
 }

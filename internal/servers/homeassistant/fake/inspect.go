@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -41,62 +40,33 @@ func (s *Server) Break(f Fault) {
 func (s *Server) Mend() {
 	s.house.Lock()
 	defer s.house.Unlock()
-	s.faults = faults.Plan{}
+	s.faults.Clear()
 }
 
 // Calls are all requests and commands that arrived, oldest first.
-func (s *Server) Calls() []Call {
-	s.house.Lock()
-	defer s.house.Unlock()
-	return slices.Clone(s.calls)
-}
+func (s *Server) Calls() []Call { return s.calls.All() }
 
 // Services counts the calls of one service that were carried out, by either way.
 func (s *Server) Services(domain, name string) int {
-	n := 0
-	for _, c := range s.Calls() {
+	return s.calls.Count(func(c Call) bool {
 		var body struct{ Domain, Service string }
 		if c.Command == "call_service" {
 			_ = json.Unmarshal([]byte(c.Body), &body) // it was valid when it came
 		}
 		path, _, _ := strings.Cut(c.Path, "?")
-		if c.Done && (body.Domain == domain && body.Service == name || c.Method == "POST" && path == "/api/services/"+domain+"/"+name) {
-			n++
-		}
-	}
-	return n
+		return c.Done && (body.Domain == domain && body.Service == name || c.Method == "POST" && path == "/api/services/"+domain+"/"+name)
+	})
 }
 
 // Await waits until a call has arrived that is looked for; false if ctx ended before.
-func (s *Server) Await(ctx context.Context, is func(Call) bool) bool {
-	for {
-		s.house.Lock()
-		found, news := slices.ContainsFunc(s.calls, is), s.news
-		s.house.Unlock()
-		if found {
-			return true
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// arrived puts a call on record. Called with the lock held.
-func (s *Server) arrived(c Call) {
-	s.calls = append(s.calls, c)
-	close(s.news)
-	s.news = make(chan struct{})
-}
+func (s *Server) Await(ctx context.Context, is func(Call) bool) bool { return s.calls.Await(ctx, is) }
 
 func (s *Server) recordCommand(r socket.Record) {
 	body, _ := json.Marshal(r.Body)
 	if r.Command == "auth" {
 		body = nil
 	}
-	s.arrived(Call{Socket: r.Line, Command: r.Command, Body: string(body), User: r.User, Code: r.Code, Done: r.Done})
+	s.calls.Add(Call{Socket: r.Line, Command: r.Command, Body: string(body), User: r.User, Code: r.Code, Done: r.Done})
 }
 
 // Sockets is how many WebSocket connections are open.
@@ -190,17 +160,16 @@ func (s *Server) To(p Phase) {
 // listen opens or closes the listener of a started server. A port is taken from nobody:
 // whoever got it meanwhile keeps it for that moment.
 func (s *Server) listen(down bool) {
-	switch {
-	case s.front.addr == "":
-	case down:
-		s.front.close()
-	case s.front.srv == nil:
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.front.addr)
-		if err != nil {
-			s.house.Clock.After(10*time.Millisecond, func() { s.listen(s.Phase() == Down) })
-			return
-		}
-		s.front.serve(l, s)
+	if down {
+		s.shut()
+	} else if s.front.Reopen(context.Background()) != nil {
+		s.house.Clock.After(10*time.Millisecond, func() { s.listen(s.Phase() == Down) })
+	}
+}
+
+func (s *Server) shut() {
+	if err := s.front.Shut(); err != nil {
+		panic(err) // nothing but Shut ends it
 	}
 }
 

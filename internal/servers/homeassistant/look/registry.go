@@ -14,14 +14,14 @@ import (
 type registryIn struct {
 	Kind  string `json:"kind" jsonschema:"What to list." enum:"areas,floors,labels,devices,integrations"`
 	Query string `json:"query,omitempty" jsonschema:"Part of a line."`
-	desk.PageIn
+	kit.PageIn
 }
 
 // registryOut is a page of a registry.
 type registryOut struct {
 	Columns string        `json:"columns"`
 	Rows    kit.Untrusted `json:"rows" jsonschema:"A line each."`
-	desk.PageOut
+	kit.PageOut
 }
 
 func (t Tools) registry(ctx context.Context, c *kit.Call, in registryIn) (out registryOut, err error) {
@@ -76,7 +76,7 @@ func (t Tools) registry(ctx context.Context, c *kit.Call, in registryIn) (out re
 	if in.Query != "" {
 		lines = containing(lines, in.Query)
 	}
-	lines, out.PageOut = desk.Cut(w, lines)
+	lines, out.PageOut = kit.Cut(w, lines)
 	out.Rows = kit.Untrusted(strings.Join(lines, "\n"))
 	return out, nil
 }

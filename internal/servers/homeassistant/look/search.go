@@ -24,7 +24,7 @@ type SearchIn struct {
 	State   string   `json:"state,omitempty" jsonschema:"Exactly."`
 	Since   string   `json:"changed_since,omitempty" jsonschema:"A time, or -2h."`
 	Fields  []string `json:"fields,omitempty" jsonschema:"More columns: attributes, labels, device."`
-	desk.PageIn
+	kit.PageIn
 }
 
 // Row is an entity in an answer.
@@ -44,7 +44,7 @@ func (r Row) line() string {
 // Found is what a search found. Names and states come from outside.
 type Found struct {
 	Entities []Row `json:"entities"`
-	desk.PageOut
+	kit.PageOut
 	Missing []string `json:"missing,omitempty"`
 
 	visit *desk.Visit
@@ -74,8 +74,8 @@ func (f Found) Text() string {
 	for _, m := range f.Missing {
 		text += "\nmissing: " + m
 	}
-	if f.Next != "" {
-		text += "\nnext_cursor: " + f.Next
+	if f.NextCursor != "" {
+		text += "\nnext_cursor: " + f.NextCursor
 	}
 	return text
 }
@@ -116,7 +116,7 @@ func (t Tools) Search(ctx context.Context, c *kit.Call, in SearchIn) (out Found,
 	for i, e := range found {
 		rows[i] = rowOf(v, e, in.Fields)
 	}
-	rows, page := desk.Cut(w, rows)
+	rows, page := kit.Cut(w, rows)
 	return Found{Entities: rows, PageOut: page, visit: v}, nil
 }
 
@@ -178,7 +178,7 @@ func rowOf(v *desk.Visit, e *house.Entity, fields []string) Row {
 type StatesIn struct {
 	Target     []string `json:"target" jsonschema:"Entity ids or names, or area:, floor:, label:, device: with a name." min:"1" max:"50"`
 	Attributes string   `json:"attributes,omitempty" jsonschema:"key without it." enum:"none,key,all"`
-	desk.PageIn
+	kit.PageIn
 }
 
 // States reads states.
@@ -220,7 +220,7 @@ func (t Tools) States(ctx context.Context, c *kit.Call, in StatesIn) (out Found,
 		out.Missing = append(out.Missing, fmt.Sprintf("%d more are kept from models", found.Left))
 	}
 	out.visit = v
-	out.Entities, out.PageOut = desk.Cut(w, rows)
+	out.Entities, out.PageOut = kit.Cut(w, rows)
 	return out, nil
 }
 

@@ -18,12 +18,12 @@ type logbookIn struct {
 	Target []string `json:"target,omitempty" jsonschema:"As in get_states; everything without it."`
 	Start  string   `json:"start,omitempty" jsonschema:"A time; -24h without it."`
 	End    string   `json:"end,omitempty" jsonschema:"Now without it."`
-	desk.PageIn
+	kit.PageIn
 }
 
 type logbookOut struct {
 	Entries kit.Untrusted `json:"entries" jsonschema:"when | what | became | by"`
-	desk.PageOut
+	kit.PageOut
 }
 
 func (t Tools) logbook(ctx context.Context, c *kit.Call, in logbookIn) (out logbookOut, err error) {
@@ -61,7 +61,7 @@ func (t Tools) logbook(ctx context.Context, c *kit.Call, in logbookIn) (out logb
 	}
 	lines := entries(v, all)
 	slices.Reverse(lines)
-	lines, out.PageOut = desk.Cut(w, lines)
+	lines, out.PageOut = kit.Cut(w, lines)
 	out.Entries = kit.Untrusted(strings.Join(lines, "\n"))
 	return out, nil
 }

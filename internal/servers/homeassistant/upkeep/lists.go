@@ -19,12 +19,12 @@ type getListIn struct {
 	Entity string `json:"entity_id" jsonschema:"todo.... or calendar...."`
 	Start  string `json:"start,omitempty" jsonschema:"Of a calendar: a time; now without it."`
 	End    string `json:"end,omitempty" jsonschema:"Seven days later without it."`
-	desk.PageIn
+	kit.PageIn
 }
 
 type getListOut struct {
 	Items kit.Untrusted `json:"items" jsonschema:"uid | what | status or time | due or place | description"`
-	desk.PageOut
+	kit.PageOut
 }
 
 // listed finds a to-do list or calendar.
@@ -64,7 +64,7 @@ func (t Tools) getList(ctx context.Context, c *kit.Call, in getListIn) (out getL
 	} else if lines, err = events(ctx, v, e, in); err != nil {
 		return out, err
 	}
-	lines, out.PageOut = desk.Cut(w, lines)
+	lines, out.PageOut = kit.Cut(w, lines)
 	out.Items = kit.Untrusted(strings.Join(lines, "\n"))
 	return out, nil
 }

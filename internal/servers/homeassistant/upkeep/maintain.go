@@ -59,14 +59,10 @@ func (t Tools) maintain(ctx context.Context, c *kit.Call, in maintainIn) (out ma
 
 // wait sleeps, unless the call ends.
 func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fault.Wrap(ctx.Err(), fault.Timeout, "The work goes on in Home Assistant, and is not waited for any more. get_system_health shows what has become of it.")
+	if err := kit.Sleep(ctx, d); err != nil {
+		return fault.Wrap(err, fault.Timeout, "The work goes on in Home Assistant, and is not waited for any more. get_system_health shows what has become of it.")
 	}
+	return nil
 }
 
 // backup starts a backup and waits until none is made any more.

@@ -45,7 +45,7 @@ type Act struct {
 	Owner string // who calls, see account.Principal.Owner
 	Tool  string
 	Args  []byte // raw JSON object; nil for none
-	Shown []byte // what the person is shown, see Form.Digest; nil binds to nothing
+	Shown []byte // what the person is shown, see Question.Digest; nil binds to nothing
 }
 
 // Desk gives out tickets and takes them back. Safe for concurrent use.

@@ -136,7 +136,7 @@ func TestDesk_shown(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	d := desk(t, &now)
-	shown := approval.Form{Server: "S", Title: "T", Target: "disk", Effect: "Removes 3 files.", Args: []byte(`{"a":1}`)}
+	shown := approval.Form{Server: "S", Title: "T", Question: approval.Question{Target: "disk", Effect: "Removes 3 files."}, Args: []byte(`{"a":1}`)}
 	bound := act(`{"a":1}`)
 	bound.Shown = shown.Digest()
 	ticket, err := d.Issue(bound)
@@ -156,8 +156,8 @@ func TestDesk_shown(t *testing.T) {
 		}
 	}
 	// Figures may move where the server says what the approval stands on.
-	first, second := approval.Form{Effect: "3 MB", Bound: "tank/a"}, approval.Form{Effect: "4 MB", Bound: "tank/a"}
-	if !bytes.Equal(first.Digest(), second.Digest()) || bytes.Equal(first.Digest(), approval.Form{Effect: "3 MB", Bound: "tank/b"}.Digest()) {
+	first, second := approval.Question{Effect: "3 MB", Bound: "tank/a"}, approval.Question{Effect: "4 MB", Bound: "tank/a"}
+	if !bytes.Equal(first.Digest(), second.Digest()) || bytes.Equal(first.Digest(), approval.Question{Effect: "3 MB", Bound: "tank/b"}.Digest()) {
 		t.Error("what it is bound to does not count, or something else does")
 	}
 	if unbound := act(`{"a":1}`); !errors.Is(d.Spend(ticket, unbound), approval.ErrChanged) || d.Check(ticket, unbound) != nil {
@@ -188,7 +188,7 @@ func FuzzForm(f *testing.F) {
 	f.Add("a\u202eb", "\x1b[2J", `{"a":"`+"\u200b"+`"}`)
 	f.Add("", strings.Repeat("é", 4000), `[`)
 	f.Fuzz(func(t *testing.T, target, effect, args string) {
-		raw := approval.Form{Server: "S", Title: "T", Target: target, Effect: effect, Args: []byte(args)}.Append(nil, "ticket")
+		raw := approval.Form{Server: "S", Title: "T", Question: approval.Question{Target: target, Effect: effect}, Args: []byte(args)}.Append(nil, "ticket")
 		if !json.Valid(raw) {
 			t.Fatalf("not JSON: %q", raw)
 		}

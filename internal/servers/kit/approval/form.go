@@ -2,7 +2,6 @@ package approval
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -19,12 +18,9 @@ const approve = "approve"
 
 // Form is the question as a person reads it.
 type Form struct {
-	Server, Title  string
-	Target, Effect string
-	Args           []byte // raw JSON object; nil for none
-	// Bound is what the approval stands on, where that is not the text: more than can
-	// be shown, or shown in figures that move by themselves. It is not shown.
-	Bound string
+	Server, Title string
+	Question
+	Args []byte // raw JSON object; nil for none
 }
 
 // Most bytes of each part of a question. All of it is shown or nobody is asked: what
@@ -38,18 +34,6 @@ const (
 // Fits tells whether a person would see all of the question.
 func (f Form) Fits() bool {
 	return len(f.Target) <= maxTarget && len(f.Effect) <= maxEffect && len(shown(f.Args)) <= maxArgs
-}
-
-// Digest identifies what an approval stands on: Target and Effect, or Bound. A ticket
-// is bound to the tool and the arguments by themselves.
-func (f Form) Digest() []byte {
-	sum := sha256.New()
-	if f.Bound != "" {
-		fmt.Fprintf(sum, "bound %q", f.Bound)
-		return sum.Sum(nil)
-	}
-	fmt.Fprintf(sum, "shown %q %q", f.Target, f.Effect)
-	return sum.Sum(nil)
 }
 
 // schema of the form: flat, as elicitation wants it (2026-07-28, client/elicitation).

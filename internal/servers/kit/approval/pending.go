@@ -34,13 +34,13 @@ func (d *Desk) Receive(a Act, sealed string, response []byte) (Pending, error) {
 // There tells whether there is an approval.
 func (p Pending) There() bool { return p.ticket != "" }
 
-// Covers uses the approval up, if there is one and f is what the person was shown. An
+// Covers uses the approval up, if there is one and q is what the person was shown. An
 // error is a refusal.
-func (p Pending) Covers(f Form) (bool, error) {
+func (p Pending) Covers(q Question) (bool, error) {
 	if !p.There() {
 		return false, nil
 	}
-	p.act.Shown = f.Digest()
+	p.act.Shown = q.Digest()
 	err := p.desk.Spend(p.ticket, p.act)
 	if errors.Is(err, ErrChanged) {
 		return false, nil

@@ -15,7 +15,7 @@ func TestPending(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	d := desk(t, &now)
-	shown, changed := approval.Form{Target: "disk", Effect: "Removes 3 files."}, approval.Form{Target: "disk", Effect: "Removes 4 files."}
+	shown, changed := approval.Question{Target: "disk", Effect: "Removes 3 files."}, approval.Question{Target: "disk", Effect: "Removes 4 files."}
 	issue := func() string {
 		t.Helper()
 		a := act(`{}`)

@@ -160,14 +160,14 @@ func (r *Registry[R]) forget() {
 	})
 }
 
-// Find gives a user's kept job.
-func (r *Registry[R]) Find(user, id string) (*Job[R], bool) {
+// Find gives a user's kept job. The error says that there is none.
+func (r *Registry[R]) Find(user, id string) (*Job[R], error) {
 	for _, j := range r.Of(user) {
 		if j.ID() == id {
-			return j, true
+			return j, nil
 		}
 	}
-	return nil, false
+	return nil, fault.New(fault.NotFound, "You have no job %q. Jobs are forgotten an hour after their end, and when the program restarts; make the call again.", id)
 }
 
 // Of lists a user's kept jobs, oldest first.
@@ -224,10 +224,22 @@ func (j *Job[R]) Note(p Progress) (id string) {
 	return j.id
 }
 
-// Done is closed when the work has ended.
-func (j *Job[R]) Done() <-chan struct{} { return j.done }
+// Wait waits for the end of the work, at most so long, and tells whether it has come.
+// Its error is that of ctx.
+func (j *Job[R]) Wait(ctx context.Context, most time.Duration) (ended bool, err error) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-j.done:
+		return true, nil
+	case <-timer.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
 
-// Result is what the work brought; only after Done.
+// Result is what the work brought; only after its end.
 func (j *Job[R]) Result() (R, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -50,11 +50,11 @@ func TestRegistry_forgets(t *testing.T) {
 		if all := r.Of("ann"); len(all) != 3 || all[0].What != "0" {
 			t.Errorf("kept: %d", len(all))
 		}
-		if _, ok := r.Find("bob", ids[0]); ok {
+		if _, err := r.Find("bob", ids[0]); fault.CodeOf(err) != fault.NotFound {
 			t.Error("bob finds ann's job")
 		}
 		time.Sleep(3 * time.Minute)
-		if j, ok := r.Find("ann", ids[0]); !ok || j.Report().State != jobs.Done {
+		if j, err := r.Find("ann", ids[0]); err != nil || j.Report().State != jobs.Done {
 			t.Error("a job that has just ended is not found")
 		}
 		time.Sleep(time.Hour + time.Second)

@@ -50,6 +50,18 @@ func unescapeSeparators(b []byte) []byte {
 	return out
 }
 
+// Texter is an output with a text of its own; others show their compact JSON.
+type Texter interface{ Text() string }
+
+// TextOf is the text of an output.
+func TextOf(v reflect.Value) (string, error) {
+	if t, ok := reflect.TypeAssert[Texter](v); ok {
+		return t.Text(), nil
+	}
+	b, err := Compact(v.Interface())
+	return string(b), err
+}
+
 // Filled is v without nil lists. The lists inside of v's own lists are filled in
 // place.
 func Filled(v any) any {

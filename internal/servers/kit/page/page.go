@@ -3,6 +3,7 @@
 package page
 
 import (
+	"cmp"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -11,17 +12,27 @@ import (
 	"drawbridge/internal/servers/kit/output"
 )
 
-// In are the arguments of a tool that answers in pages: embed it in an input.
+// In are the arguments of a tool that answers in pages: embed it in an input. They
+// stand in many tools, so they are said in few words and their bounds are not listed.
 type In struct {
-	Limit  int    `json:"limit,omitempty" jsonschema:"Most items in one answer." min:"1" max:"200"`
-	Cursor string `json:"cursor,omitempty" jsonschema:"Where to go on: next_cursor of the answer before."`
+	Limit  int    `json:"limit,omitempty" jsonschema:"Up to 200."`
+	Cursor string `json:"cursor,omitempty" jsonschema:"next_cursor."`
 }
 
-// Out is the part of an output that says how to go on: embed it.
-type Out struct {
-	Total      int    `json:"total" jsonschema:"How many there are in all."`
-	NextCursor string `json:"next_cursor,omitempty" jsonschema:"Send it as cursor for the next page; absent on the last one."`
+// Next is the part of an output that says how to go on, where nobody knows how many
+// there are in all: embed it.
+type Next struct {
+	NextCursor string `json:"next_cursor,omitempty"`
 }
+
+// Out is Next where that is known.
+type Out struct {
+	Total int `json:"total"`
+	Next
+}
+
+// Most is how many items a page can have.
+const Most = 200
 
 // Window is a part of a list.
 type Window struct{ Offset, Limit int }
@@ -30,10 +41,10 @@ const cursorPrefix = "o"
 
 // Window reads the arguments; limit is used where none is given.
 func (in In) Window(limit int) (Window, error) {
-	w := Window{Limit: limit}
-	if in.Limit > 0 {
-		w.Limit = in.Limit
+	if in.Limit < 0 || in.Limit > Most {
+		return Window{}, fault.New(fault.Invalid, "limit is from 1 to %d. Ask for the rest with the cursor.", Most)
 	}
+	w := Window{Limit: cmp.Or(in.Limit, limit)}
 	if in.Cursor == "" {
 		return w, nil
 	}
@@ -86,6 +97,16 @@ func Fit[T any](w Window, page []T, total int) ([]T, Out) {
 		out.NextCursor = cursorAt(end)
 	}
 	return page, out
+}
+
+// FitMore is Fit for items of which is known only whether others follow.
+func FitMore[T any](w Window, page []T, more bool) ([]T, Next) {
+	total := w.Offset + len(page)
+	if more {
+		total++
+	}
+	page, out := Fit(w, page, total)
+	return page, out.Next
 }
 
 // Plain is Cut without a budget, for the protocol's own lists.

@@ -43,13 +43,13 @@ type ListAppsIn struct {
 	Name       string `json:"name,omitempty" jsonschema:"One app."`
 	State      string `json:"state,omitempty" jsonschema:"Only these." enum:"RUNNING,STOPPED,DEPLOYING,STOPPING,CRASHED"`
 	Upgradable bool   `json:"upgradable,omitempty" jsonschema:"Only these."`
-	desk.PageIn
+	kit.PageIn
 }
 
 // ListAppsOut is its output.
 type ListAppsOut struct {
 	Apps []appRow `json:"apps"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type appRow struct {
@@ -67,6 +67,10 @@ type appRow struct {
 
 // ListApps is list_apps.
 func (t Tools) ListApps(ctx context.Context, c *kit.Call, in ListAppsIn) (out ListAppsOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -87,8 +91,8 @@ func (t Tools) ListApps(ctx context.Context, c *kit.Call, in ListAppsIn) (out Li
 			rows = append(rows, rowOf(a))
 		}
 	}
-	out.Apps, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Apps, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 // mostPortal bounds the name of a portal.

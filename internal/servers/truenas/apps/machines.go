@@ -12,12 +12,12 @@ import (
 
 type listMachinesIn struct {
 	Kind string `json:"kind,omitempty" jsonschema:"Both without it." enum:"vm,container"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listMachinesOut struct {
 	Machines []machineRow `json:"machines"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type machineRow struct {
@@ -30,6 +30,10 @@ type machineRow struct {
 }
 
 func (t Tools) listMachines(ctx context.Context, c *kit.Call, in listMachinesIn) (out listMachinesOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -55,8 +59,8 @@ func (t Tools) listMachines(ctx context.Context, c *kit.Call, in listMachinesIn)
 		}
 		rows = append(rows, row)
 	}
-	out.Machines, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Machines, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 type manageMachineIn struct {

@@ -24,6 +24,9 @@ const (
 	UserCredential = "username"
 )
 
+// Rows of a page unless more are wanted.
+const Rows = 40
+
 // Times of tools.
 const (
 	Slow     = 90 * time.Second // of those that ask many things
@@ -130,12 +133,4 @@ func Approve(c *kit.Call, p kit.Preview) error {
 // as sizes do, or names only the first of many things.
 func Bound(things ...[]string) string {
 	return fmt.Sprintf("%q", things)
-}
-
-// InSet puts tools into a toolset.
-func InSet(set string, all ...kit.Tool) []kit.Tool {
-	for i := range all {
-		all[i] = all[i].InSet(set)
-	}
-	return all
 }

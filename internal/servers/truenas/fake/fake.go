@@ -13,7 +13,7 @@
 // about infrastructure servers, that section) or as a file of truenas/middleware, the
 // public source, of which names, types and messages are taken, no code.
 //
-// Tests start a Server with Start; Run serves one alone for trying things by hand.
+// Tests start a Server with Start.
 package fake
 
 import (
@@ -24,9 +24,9 @@ import (
 	"sync"
 	"time"
 
+	"drawbridge/internal/servers/kittest/upstreamtest"
 	"drawbridge/internal/servers/truenas/fake/access"
 	"drawbridge/internal/servers/truenas/fake/call"
-	"drawbridge/internal/servers/truenas/fake/clock"
 	"drawbridge/internal/servers/truenas/fake/core"
 	"drawbridge/internal/servers/truenas/fake/jobs"
 	"drawbridge/internal/servers/truenas/fake/nas"
@@ -51,7 +51,7 @@ type (
 	Seed    = nas.NAS
 	Account = access.Account
 	Key     = access.Key
-	Clock   = clock.Clock
+	Clock   = upstreamtest.Clock
 	Fault   = plan.Fault
 	Restart = plan.Restart
 	Job     = jobs.Job
@@ -63,7 +63,7 @@ func Home(at time.Time) *Seed  { return nas.Home(at) }
 func Large(at time.Time) *Seed { return nas.Large(at) }
 
 // NewClock stands still until Advance moves it.
-func NewClock(at time.Time) *Clock { return clock.New(at) }
+func NewClock(at time.Time) *Clock { return upstreamtest.StillClock(at) }
 
 // Keys of the accounts that every server has, and what they may do. The user name goes
 // with a key.
@@ -102,9 +102,11 @@ type Options struct {
 // Server is one system.
 type Server struct {
 	options Options
-	clock   *clock.Clock
+	clock   *Clock
 	methods map[string][]*call.Method
-	done    sync.WaitGroup // requests and connections
+	front   upstreamtest.Front
+	cert    []byte         // DER; nil before it listens with TLS
+	done    sync.WaitGroup // what later calls at once
 
 	mu       sync.Mutex // guards what follows, and all that hangs on it
 	nas      *nas.NAS
@@ -113,23 +115,23 @@ type Server struct {
 	jobTime  map[string]time.Duration
 	faults   plan.Plan
 	sessions []*session
-	log      []Request
+	log      *upstreamtest.Log[Request]
 	rates    map[string]*rate
 	files    map[string][]byte // offered once, by path and token
 	down     bool
 	closed   bool
 	frames   []string // everything that arrived
-	serving  *serving
 }
 
 // New makes a server.
 func New(o Options) *Server {
 	s := &Server{options: o, clock: o.Clock, methods: map[string][]*call.Method{}, rates: map[string]*rate{}, files: map[string][]byte{}, jobTime: map[string]time.Duration{}}
+	s.log = upstreamtest.NewLog[Request](&s.mu)
 	if s.options.Version == 0 {
 		s.options.Version = V2510
 	}
 	if s.clock == nil {
-		s.clock = clock.Real()
+		s.clock = upstreamtest.NewClock()
 	}
 	if s.nas = o.Seed; s.nas == nil {
 		s.nas = Home(s.clock.Now())

@@ -271,28 +271,3 @@ func ours() int {
 	}
 	return n
 }
-
-func TestRun(t *testing.T) {
-	t.Parallel()
-	ended := make(chan error, 1)
-	ready := make(chan string, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { // ended by cancel, awaited below
-		ended <- fake.Run(ctx, "127.0.0.1:0", fake.Options{}, func(url string) { ready <- url })
-	}()
-	select {
-	case url := <-ready:
-		if !strings.HasPrefix(url, "https://127.0.0.1:") {
-			t.Errorf("url %s", url)
-		}
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := fake.Run(t.Context(), "no address", fake.Options{}, func(string) {}); err == nil {
-		t.Error("an address that is none")
-	}
-}

@@ -33,12 +33,11 @@ func (s *Server) record(c *session, r wire.Request) int {
 	if c.who != nil {
 		user = c.who.Account.Name
 	}
-	s.log = append(s.log, Request{Method: r.Method, Params: string(params), ID: r.ID, User: user, API: c.path, At: s.clock.Now()})
-	return len(s.log) - 1
+	return s.log.Add(Request{Method: r.Method, Params: string(params), ID: r.ID, User: user, API: c.path, At: s.clock.Now()})
 }
 
 func (s *Server) note(entry int, j *jobs.Job, err error) {
-	e := &s.log[entry]
+	e := s.log.At(entry)
 	e.Done = true
 	if j != nil {
 		e.Job = j.ID
@@ -50,21 +49,11 @@ func (s *Server) note(entry int, j *jobs.Job, err error) {
 }
 
 // Requests are all calls that arrived, oldest first.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log)
-}
+func (s *Server) Requests() []Request { return s.log.All() }
 
 // Called is how often a method was called.
 func (s *Server) Called(method string) int {
-	n := 0
-	for _, r := range s.Requests() {
-		if r.Method == method {
-			n++
-		}
-	}
-	return n
+	return s.log.Count(func(r Request) bool { return r.Method == method })
 }
 
 // Frames are all messages that arrived, as they were.

@@ -70,12 +70,12 @@ func (c *session) Request(r wire.Request) {
 	m := c.srv.method(r.Method, c.api)
 	entry := c.srv.record(c, r)
 	if m == nil {
-		c.srv.log[entry].Code = fail.NoMethod
+		c.srv.log.At(entry).Code = fail.NoMethod
 		c.conn.Send(wire.Failure(r.ID, fail.NoMethod, "Method does not exist"))
 		return
 	}
 	if c.running+len(c.waiting) >= hardCalls {
-		c.srv.log[entry].Code = fail.TooManyCalls
+		c.srv.log.At(entry).Code = fail.TooManyCalls
 		c.conn.Send(wire.Failure(r.ID, fail.TooManyCalls, fmt.Sprintf("Maximum number of concurrent calls (%d) has exceeded", hardCalls)))
 		return
 	}
@@ -148,16 +148,16 @@ func (c *session) run(m *call.Method, r wire.Request, entry int) {
 func (c *session) answer(r wire.Request, f *plan.Fault, entry int, result any, job *jobs.Job, err error) {
 	switch {
 	case f.Restart != nil:
-		c.srv.log[entry].Lost = true
+		c.srv.log.At(entry).Lost = true
 		c.srv.restart(*f.Restart)
 	case f.Drop:
-		c.srv.log[entry].Lost = true
+		c.srv.log.At(entry).Lost = true
 		c.conn.Cut()
 	case f.Close != 0:
-		c.srv.log[entry].Lost = true
+		c.srv.log.At(entry).Lost = true
 		c.conn.Close(websocket.StatusCode(f.Close), "")
 	case f.Errno != 0:
-		c.srv.log[entry].Code = fail.CallFailed
+		c.srv.log.At(entry).Code = fail.CallFailed
 		c.conn.Send(wire.Answer(r.ID, nil, fail.Call(f.Errno, "%s", f.Reason)))
 	case f.Raw != "":
 		c.conn.Raw([]byte(f.Raw))

@@ -145,12 +145,12 @@ func (t Tools) manageService(ctx context.Context, c *kit.Call, in manageServiceI
 
 type listTasksIn struct {
 	Kind string `json:"kind,omitempty" jsonschema:"All without it." enum:"replication,cloudsync,rsync,snapshot,scrub,cron"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listTasksOut struct {
 	Tasks []taskRow `json:"tasks"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type taskRow struct {
@@ -165,6 +165,10 @@ type taskRow struct {
 }
 
 func (t Tools) listTasks(ctx context.Context, c *kit.Call, in listTasksIn) (out listTasksOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -182,18 +186,18 @@ func (t Tools) listTasks(ctx context.Context, c *kit.Call, in listTasksIn) (out 
 			rows = append(rows, rowOf(kind, one))
 		}
 	}
-	out.Tasks, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Tasks, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 func rowOf(kind string, one api.Task) taskRow {
 	row := taskRow{Kind: kind, ID: one.ID, About: show.Note(one.Name + one.About + one.Rsync), On: show.Name(one.Dataset + one.Pool + one.Path), Enabled: one.Enabled,
-		State: one.State.State, At: show.Time(one.State.At.Time), Error: show.Note(one.State.Error)}
+		State: one.State.State, At: kit.Time(one.State.At.Time), Error: show.Note(one.State.Error)}
 	if one.Dir != "" {
 		row.On = strings.TrimSpace(one.Dir + " " + row.On)
 	}
 	if j := one.Job; j != nil && row.State == "" {
-		row.State, row.At, row.Error = j.State, show.Time(j.Finished.Time), show.Note(j.Error)
+		row.State, row.At, row.Error = j.State, kit.Time(j.Finished.Time), show.Note(j.Error)
 	}
 	return row
 }

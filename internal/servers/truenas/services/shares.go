@@ -15,12 +15,12 @@ import (
 
 type listSharesIn struct {
 	Kind string `json:"kind,omitempty" jsonschema:"Both without it." enum:"smb,nfs"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listSharesOut struct {
 	Shares []shareRow `json:"shares"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type shareRow struct {
@@ -34,6 +34,10 @@ type shareRow struct {
 }
 
 func (t Tools) listShares(ctx context.Context, c *kit.Call, in listSharesIn) (out listSharesOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -51,8 +55,8 @@ func (t Tools) listShares(ctx context.Context, c *kit.Call, in listSharesIn) (ou
 			rows = append(rows, shareRowOf(kind, one))
 		}
 	}
-	out.Shares, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Shares, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 func shareRowOf(kind string, one api.Share) shareRow {

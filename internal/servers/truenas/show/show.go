@@ -13,7 +13,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
 )
 
@@ -50,14 +49,6 @@ func Percent(part, whole int64) float64 {
 	return float64(part*1000/whole) / 10
 }
 
-// Time is a time for a model: to the minute; "" for none.
-func Time(t time.Time) string {
-	if t.Year() <= 1970 {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04Z")
-}
-
 // Long is a span of time in its two largest units: 3d 4h.
 func Long(d time.Duration) string {
 	switch minutes := int(d.Minutes()); {
@@ -69,19 +60,6 @@ func Long(d time.Duration) string {
 		return fmt.Sprintf("%dm", minutes)
 	}
 	return fmt.Sprintf("%ds", int(d.Seconds()))
-}
-
-// Moment reads a time that a caller sent.
-func Moment(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fault.New(fault.Invalid, "%s is not a time. Send it as 2026-01-31 or 2026-01-31T12:00:00Z.", name)
 }
 
 // tag matches HTML tags; TrueNAS puts links and breaks into alerts.

@@ -51,16 +51,8 @@ func TestFromHTML(t *testing.T) {
 	}
 }
 
-func TestMoment(t *testing.T) {
+func TestFew(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"2026-01-31", "2026-01-31T12:00:00Z", "2026-01-31T12:00Z", ""} {
-		if _, err := show.Moment("since", text); err != nil {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-	if _, err := show.Moment("since", "yesterday"); err == nil || !strings.Contains(err.Error(), "since") {
-		t.Errorf("%v", err)
-	}
 	if show.Few([]string{"a", "b", "c"}, 2) != "a, b and 1 more" || show.Few([]string{"a"}, 2) != "a" {
 		t.Error("few")
 	}

@@ -19,12 +19,12 @@ type listDatasetsIn struct {
 	Parent string `json:"parent,omitempty" jsonschema:"This one and those below it."`
 	Depth  *int   `json:"depth,omitempty" jsonschema:"Levels below parent or the pools; all without it."`
 	Sort   string `json:"sort,omitempty" jsonschema:"Order." enum:"name,used,snapshots"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listDatasetsOut struct {
 	Datasets []datasetRow `json:"datasets"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type datasetRow struct {
@@ -41,6 +41,10 @@ type datasetRow struct {
 }
 
 func (t Tools) listDatasets(ctx context.Context, c *kit.Call, in listDatasetsIn) (out listDatasetsOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -66,8 +70,8 @@ func (t Tools) listDatasets(ctx context.Context, c *kit.Call, in listDatasetsIn)
 	for i, d := range all {
 		rows[i] = rowOf(d)
 	}
-	out.Datasets, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Datasets, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 func compare(a, b int64) int {

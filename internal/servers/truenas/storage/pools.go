@@ -61,7 +61,7 @@ func ScanLine(s *api.Scan) string {
 			line += fmt.Sprintf(", %d min left", *s.Left/60)
 		}
 	case !s.End.IsZero():
-		line += " " + show.Time(s.End.Time)
+		line += " " + kit.Time(s.End.Time)
 	}
 	return fmt.Sprintf("%s, %d errors", line, s.Errors)
 }
@@ -98,12 +98,12 @@ func faulty(where string, v api.Vdev) (all []string) {
 type listDisksIn struct {
 	Pool    string `json:"pool,omitempty" jsonschema:"Name."`
 	Problem bool   `json:"problem_only,omitempty" jsonschema:"Faulty or hot."`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listDisksOut struct {
 	Disks []diskRow `json:"disks"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type diskRow struct {
@@ -124,6 +124,10 @@ const (
 )
 
 func (t Tools) listDisks(ctx context.Context, c *kit.Call, in listDisksIn) (out listDisksOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -163,8 +167,8 @@ func (t Tools) listDisks(ctx context.Context, c *kit.Call, in listDisksIn) (out 
 			rows = append(rows, row)
 		}
 	}
-	out.Disks, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Disks, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 // collect finds what is wrong with each disk.

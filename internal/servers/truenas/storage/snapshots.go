@@ -27,11 +27,11 @@ type snapshotFilter struct {
 // find reads the snapshots that the filter means, oldest first; bare, where neither the
 // filter nor the caller looks at their properties.
 func (f snapshotFilter) find(ctx context.Context, s api.Session, bare bool) (found []api.Snapshot, more bool, err error) {
-	since, err := show.Moment("since", f.Since)
+	since, err := kit.Moment("since", f.Since)
 	if err != nil {
 		return nil, false, err
 	}
-	before, err := show.Moment("before", f.Before)
+	before, err := kit.Moment("before", f.Before)
 	if err != nil {
 		return nil, false, err
 	}
@@ -54,14 +54,14 @@ func (f snapshotFilter) find(ctx context.Context, s api.Session, bare bool) (fou
 type listSnapshotsIn struct {
 	snapshotFilter
 	Sort string `json:"sort,omitempty" jsonschema:"newest without it." enum:"newest,oldest,used"`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listSnapshotsOut struct {
 	Snapshots  []snapshotRow `json:"snapshots"`
 	Used       string        `json:"used_alone" jsonschema:"Of these."`
 	Incomplete bool          `json:"incomplete,omitempty" jsonschema:"Too many to read: name a dataset."`
-	desk.PageOut
+	kit.PageOut
 }
 
 type snapshotRow struct {
@@ -72,6 +72,10 @@ type snapshotRow struct {
 }
 
 func (t Tools) listSnapshots(ctx context.Context, c *kit.Call, in listSnapshotsIn) (out listSnapshotsOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -96,16 +100,14 @@ func (t Tools) listSnapshots(ctx context.Context, c *kit.Call, in listSnapshotsI
 		rows[i] = rowOfSnapshot(one)
 	}
 	out.Incomplete = more
-	if out.Snapshots, out.PageOut, err = desk.Cut(in.PageIn, rows); err != nil {
-		return out, err
-	}
+	out.Snapshots, out.PageOut = kit.Cut(w, rows)
 	sum, err := fill(ctx, s, out.Snapshots, found)
 	out.Used = show.Bytes(sum)
 	return out, err
 }
 
 func rowOfSnapshot(one api.Snapshot) snapshotRow {
-	return snapshotRow{show.Name(one.ID), show.Time(one.Created()), show.Bytes(one.Used()), show.Bytes(one.Referenced())}
+	return snapshotRow{show.Name(one.ID), kit.Time(one.Created()), show.Bytes(one.Used()), show.Bytes(one.Referenced())}
 }
 
 // fill puts into the rows of a page what was not read with the list, and gives the sum of
@@ -328,7 +330,7 @@ func (t Tools) previewRollback(ctx context.Context, c *kit.Call, in rollbackIn) 
 		return kit.Preview{}, err
 	}
 	p := kit.Preview{Target: u.to.Dataset, Bound: desk.Bound(identities([]api.Snapshot{u.to}), identities(u.newer), attachedTo(u.attached)), Effect: fmt.Sprintf("Takes %s back to %s, as it was on %s. All that was written to it since is lost; datasets below it stay as they are.",
-		u.to.Dataset, in.ID, show.Time(u.to.Created()))}
+		u.to.Dataset, in.ID, kit.Time(u.to.Created()))}
 	if len(u.newer) > 0 {
 		p.Changes = append(p.Changes, fmt.Sprintf("Newer snapshots are destroyed (%d): %s", len(u.newer), show.Few(idsOf(u.newer), 50)))
 	} else {

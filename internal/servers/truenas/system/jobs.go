@@ -71,7 +71,7 @@ func (t Tools) GetJob(ctx context.Context, c *kit.Call, in GetJobIn) (out GetJob
 
 func rowOf(j api.Job) jobRow {
 	row := jobRow{ID: j.ID, Method: show.Name(j.Method), Target: show.Name(j.Target()), State: j.State, Doing: show.Note(j.Progress.Description), Error: show.Note(j.Error),
-		Started: show.Time(j.Started.Time), Finished: show.Time(j.Finished.Time)}
+		Started: kit.Time(j.Started.Time), Finished: kit.Time(j.Finished.Time)}
 	if !j.Over() {
 		row.Percent, row.Abortable = j.Progress.Percent, j.Abortable
 	}

@@ -80,7 +80,7 @@ func (t Tools) getMetrics(ctx context.Context, c *kit.Call, in getMetricsIn) (ou
 		in.Points = usualPoints
 	}
 	m := found[0]
-	out = getMetricsOut{Metric: in.Metric, Unit: show.Name(graph.Unit), Start: show.Time(time.Unix(int64(m.Start), 0)), End: show.Time(time.Unix(int64(m.End), 0)), Series: seriesOf(m, in.Points)}
+	out = getMetricsOut{Metric: in.Metric, Unit: show.Name(graph.Unit), Start: kit.Time(time.Unix(int64(m.Start), 0)), End: kit.Time(time.Unix(int64(m.End), 0)), Series: seriesOf(m, in.Points)}
 	return out, nil
 }
 

@@ -267,12 +267,12 @@ func (out *StatusOut) judge(f facts) {
 type listAlertsIn struct {
 	Level     string `json:"level_min,omitempty" jsonschema:"Least." enum:"INFO,NOTICE,WARNING,ERROR,CRITICAL,ALERT,EMERGENCY"`
 	Dismissed bool   `json:"include_dismissed,omitempty" jsonschema:"These, too."`
-	desk.PageIn
+	kit.PageIn
 }
 
 type listAlertsOut struct {
 	Alerts []alertRow `json:"alerts"`
-	desk.PageOut
+	kit.PageOut
 }
 
 type alertRow struct {
@@ -285,6 +285,10 @@ type alertRow struct {
 }
 
 func (t Tools) listAlerts(ctx context.Context, c *kit.Call, in listAlertsIn) (out listAlertsOut, err error) {
+	w, err := in.Window(desk.Rows)
+	if err != nil {
+		return out, err
+	}
 	s, err := t.Session(ctx, c)
 	if err != nil {
 		return out, err
@@ -309,10 +313,10 @@ func (t Tools) listAlerts(ctx context.Context, c *kit.Call, in listAlertsIn) (ou
 		if text == "" {
 			text = a.Text
 		}
-		rows = append(rows, alertRow{show.Name(a.UUID), a.Level, show.Name(a.Class), show.Note(show.FromHTML(text)), show.Time(a.Since.Time), a.Dismissed})
+		rows = append(rows, alertRow{show.Name(a.UUID), a.Level, show.Name(a.Class), show.Note(show.FromHTML(text)), kit.Time(a.Since.Time), a.Dismissed})
 	}
-	out.Alerts, out.PageOut, err = desk.Cut(in.PageIn, rows)
-	return out, err
+	out.Alerts, out.PageOut = kit.Cut(w, rows)
+	return out, nil
 }
 
 type dismissIn struct {

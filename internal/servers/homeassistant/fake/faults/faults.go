@@ -2,12 +2,11 @@
 package faults
 
 import (
-	"cmp"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Fault is what goes wrong with some requests or commands (ref 5). One that says nothing
@@ -37,25 +36,18 @@ type Fault struct {
 	Message    string
 }
 
-// Late ones are those that spoil an answer.
-func (f *Fault) late() bool {
-	return f.Late || !f.Drop && !f.Silent && f.Status == 0 && f.Code == ""
-}
-
 // Plan holds faults. Its owner locks it.
-type Plan struct{ faults []*Fault }
+type Plan struct{ upstreamtest.Plan[Fault] }
 
 // Add appends a fault.
 func (p *Plan) Add(f Fault) {
-	if f.Times == 0 {
-		f.Times = -1
-	}
-	p.faults = append(p.faults, &f)
+	f.Late = f.Late || !f.Drop && !f.Silent && f.Status == 0 && f.Code == "" // those that spoil no more than an answer
+	p.Plan.Add(f, f.Skip, f.Times)
 }
 
 // ForCommand is the first fault that is due for a command, or nil.
 func (p *Plan) ForCommand(kind, service string) *Fault {
-	return p.due(func(f *Fault) bool {
+	return p.Due(func(f *Fault) bool {
 		switch {
 		case f.Command != "":
 			return f.Command == "*" || f.Command == kind
@@ -69,7 +61,7 @@ func (p *Plan) ForCommand(kind, service string) *Fault {
 // ForRequest is the first one that is due for a request, or nil.
 func (p *Plan) ForRequest(method, path string) *Fault {
 	service := strings.ReplaceAll(strings.TrimPrefix(path, "/api/services/"), "/", ".")
-	return p.due(func(f *Fault) bool {
+	return p.Due(func(f *Fault) bool {
 		switch {
 		case f.Command != "":
 			return false
@@ -80,49 +72,15 @@ func (p *Plan) ForRequest(method, path string) *Fault {
 	})
 }
 
-func (p *Plan) due(is func(*Fault) bool) *Fault {
-	for _, f := range p.faults {
-		if f.Times == 0 || !is(f) {
-			continue
-		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
-		}
-		if f.Times > 0 {
-			f.Times--
-		}
-		found := *f
-		found.Late = f.late()
-		return &found
-	}
-	return nil
-}
-
-// Act answers a request in place of answer, or spoils what answer, of a late one, writes.
-func (f *Fault) Act(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter, *http.Request)) {
+// HTTP is what it does to a request.
+func (f *Fault) HTTP() *upstreamtest.Fault {
+	h := upstreamtest.Fault{Status: f.Status, Body: f.Body, Kind: f.Kind, RetryAfter: f.RetryAfter}
 	switch {
-	case f.Drop:
-		panic(http.ErrAbortHandler)
-	case f.Silent:
-		<-r.Context().Done()
-		return
 	case f.Garbage:
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"message": <html>`) // a client that hung up is no fault of ours
-		return
+		h = upstreamtest.Garbage(0)
 	case f.Oversize > 0:
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `"`+strings.Repeat("x", f.Oversize)+`"`)
-		return
-	case f.Status == 0:
-		answer(w, r)
-		return
+		h = upstreamtest.Oversize(0, f.Oversize)
 	}
-	w.Header().Set("Content-Type", cmp.Or(f.Kind, "text/html"))
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
-	}
-	w.WriteHeader(f.Status)
-	_, _ = io.WriteString(w, f.Body)
+	h.Delay, h.Drop, h.Silent = f.Delay, f.Drop, f.Silent
+	return &h
 }

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"drawbridge/internal/servers/homeassistant/fake/clock"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Map is a JSON object.
@@ -26,7 +26,7 @@ type Map = map[string]any
 type House struct {
 	sync.Mutex // guards all that follows
 
-	Clock   *clock.Clock
+	Clock   *upstreamtest.Clock
 	Version string // "2026.9.1"
 	Zone    *time.Location
 	Lag     time.Duration // devices are this late: their state follows the answer of a call
@@ -87,7 +87,7 @@ type listener struct {
 }
 
 // New makes an empty house.
-func New(c *clock.Clock, version string, zone *time.Location) *House {
+func New(c *upstreamtest.Clock, version string, zone *time.Location) *House {
 	return &House{
 		Clock: c, Version: version, Zone: zone, Running: "RUNNING",
 		States: map[string]*State{}, Past: map[string][]State{}, Calls: map[string]Map{},

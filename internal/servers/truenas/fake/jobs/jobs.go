@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"drawbridge/internal/servers/truenas/fake/clock"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 	"drawbridge/internal/servers/truenas/fake/fail"
 )
 
@@ -71,7 +71,7 @@ type Job struct {
 // Engine has all jobs. Its methods are called with its lock held; its own timers take it.
 type Engine struct {
 	lock  sync.Locker
-	clock *clock.Clock
+	clock *upstreamtest.Clock
 	send  func(kind string, j *Job) // an event: added, changed
 
 	jobs []*Job
@@ -80,7 +80,7 @@ type Engine struct {
 }
 
 // New makes an engine. send is called with the lock held.
-func New(lock sync.Locker, c *clock.Clock, send func(kind string, j *Job)) *Engine {
+func New(lock sync.Locker, c *upstreamtest.Clock, send func(kind string, j *Job)) *Engine {
 	return &Engine{lock: lock, clock: c, send: send, held: map[string]*Job{}}
 }
 

@@ -4,6 +4,8 @@ package plan
 import (
 	"path"
 	"time"
+
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Fault is what goes wrong with some calls (ref 2.3, 5). One that says nothing but Delay
@@ -40,30 +42,23 @@ type Restart struct {
 	Done bool          // with Lose: what they did is done
 }
 
-// spoils is whether a call that is not late does not happen at all.
-func (f *Fault) spoils() bool {
-	return f.Drop || f.Close != 0 || f.Restart != nil || f.Errno != 0 || f.Raw != ""
-}
-
 // Plan holds faults. Its owner locks it.
-type Plan struct{ faults []*Fault }
+type Plan struct{ upstreamtest.Plan[Fault] }
 
 // Add appends a fault.
 func (p *Plan) Add(f Fault) {
-	if f.Times == 0 {
-		f.Times = -1
-	}
-	p.faults = append(p.faults, &f)
+	f.Late = f.Late || !f.Drop && f.Close == 0 && f.Restart == nil && f.Errno == 0 && f.Raw == "" // those that spoil no more than an answer
+	p.Plan.Add(f, f.Skip, f.Times)
 }
 
 // Call is the first fault that is due for a call, or nil.
 func (p *Plan) Call(method string) *Fault {
-	return p.due(func(f *Fault) bool { return f.Path == "" && fits(f.Method, method) })
+	return p.Due(func(f *Fault) bool { return f.Path == "" && fits(f.Method, method) })
 }
 
 // Request is the first one for an HTTP request, or nil.
 func (p *Plan) Request(path string) *Fault {
-	return p.due(func(f *Fault) bool { return f.Path != "" && fits(f.Path, path) })
+	return p.Due(func(f *Fault) bool { return f.Path != "" && fits(f.Path, path) })
 }
 
 func fits(pattern, name string) bool {
@@ -71,24 +66,7 @@ func fits(pattern, name string) bool {
 	return pattern == "" || ok && err == nil || pattern == name
 }
 
-func (p *Plan) due(is func(*Fault) bool) *Fault {
-	for _, f := range p.faults {
-		if f.Times == 0 || !is(f) {
-			continue
-		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
-		}
-		if f.Times > 0 {
-			f.Times--
-		}
-		found := *f
-		found.Late = f.Late || !f.spoils()
-		return &found
-	}
-	return nil
+// HTTP is what it does to a request.
+func (f *Fault) HTTP() *upstreamtest.Fault {
+	return &upstreamtest.Fault{Delay: f.Delay, Drop: f.Drop, Status: f.Status, Body: f.Body}
 }
-
-// Clear takes all faults away.
-func (p *Plan) Clear() { p.faults = nil }

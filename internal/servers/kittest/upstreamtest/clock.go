@@ -1,8 +1,7 @@
-// Package clock is the time of the fake: it goes on by itself and can be pushed. Only the
-// fake uses it.
-package clock
+package upstreamtest
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -10,9 +9,10 @@ import (
 
 // Clock tells the time and calls back later, when time got there or was pushed there.
 type Clock struct {
-	now func() time.Time
+	real bool // it goes on by itself
 
 	mu     sync.Mutex // guards what follows
+	now    func() time.Time
 	ahead  time.Duration
 	timers []*timer
 	closed bool
@@ -22,18 +22,21 @@ type Clock struct {
 type timer struct {
 	at   time.Time
 	run  func()
-	wake *time.Timer
+	wake *time.Timer // nil if only Advance comes to it
 }
 
-// New makes a clock on top of another; nil for the real time.
-func New(now func() time.Time) *Clock {
-	if now == nil {
-		now = time.Now
-	}
-	return &Clock{now: now}
+// NewClock shows the machine's time, or that of the testing/synctest bubble it is used in.
+func NewClock() *Clock { return &Clock{real: true, now: time.Now} }
+
+// StillClock shows at until Advance moves it.
+func StillClock(at time.Time) *Clock { return SteppingClock(at, 0) }
+
+// SteppingClock goes on by a step with each look, and when Advance moves it.
+func SteppingClock(at time.Time, step time.Duration) *Clock {
+	return &Clock{now: func() time.Time { at = at.Add(step); return at }}
 }
 
-// Now is the time, in UTC and whole microseconds, as Home Assistant keeps it.
+// Now is the time, in UTC and whole microseconds: no system tells it finer.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +45,8 @@ func (c *Clock) Now() time.Time {
 
 func (c *Clock) at() time.Time { return c.now().UTC().Add(c.ahead).Truncate(time.Microsecond) }
 
-// After calls run once, in d, on a goroutine that Close waits for.
+// After calls run once, in d, unless stop is called before. Where time goes on by itself
+// that is on a goroutine that Close waits for.
 func (c *Clock) After(d time.Duration, run func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,9 +54,27 @@ func (c *Clock) After(d time.Duration, run func()) (stop func()) {
 		return func() {}
 	}
 	t := &timer{at: c.at().Add(d), run: run}
-	t.wake = time.AfterFunc(d, func() { c.fire(t) })
+	if c.real {
+		t.wake = time.AfterFunc(d, func() { c.fire(t) })
+	}
 	c.timers = append(c.timers, t)
 	return func() { c.take(t, false) }
+}
+
+// Wait is for time to pass: false if ctx ended before.
+func (c *Clock) Wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	due := make(chan struct{})
+	stop := c.After(d, func() { close(due) })
+	select {
+	case <-due:
+		return true
+	case <-ctx.Done():
+		stop()
+		return false
+	}
 }
 
 // take claims a timer: whoever gets true runs or drops it.
@@ -64,11 +86,17 @@ func (c *Clock) take(t *timer, runs bool) bool {
 		return false
 	}
 	c.timers = slices.Delete(c.timers, i, i+1)
-	t.wake.Stop()
+	t.stop()
 	if runs {
 		c.busy.Add(1)
 	}
 	return true
+}
+
+func (t *timer) stop() {
+	if t.wake != nil {
+		t.wake.Stop()
+	}
 }
 
 func (c *Clock) fire(t *timer) {
@@ -76,7 +104,7 @@ func (c *Clock) fire(t *timer) {
 		return
 	}
 	defer c.busy.Done()
-	t.run()
+	t.run() // may look at the clock and set timers of its own
 }
 
 // Advance pushes the time and runs what was due by then, in order, before it returns.
@@ -92,12 +120,11 @@ func (c *Clock) Advance(d time.Duration) {
 				next = t
 			}
 		}
-		now := c.at()
 		goal := end
 		if next != nil {
 			goal = next.at
 		}
-		if goal.After(now) {
+		if now := c.at(); goal.After(now) {
 			c.ahead += goal.Sub(now)
 		}
 		c.mu.Unlock()
@@ -108,12 +135,20 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
+// Waiting is how many calls are yet to be made: a test waits until there is one before it
+// pushes the time.
+func (c *Clock) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.timers)
+}
+
 // Close drops what was to come and waits for what runs.
 func (c *Clock) Close() {
 	c.mu.Lock()
 	c.closed = true
 	for _, t := range c.timers {
-		t.wake.Stop()
+		t.stop()
 	}
 	c.timers = nil
 	c.mu.Unlock()

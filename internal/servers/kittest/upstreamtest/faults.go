@@ -1,7 +1,4 @@
-// Package faults is what may go wrong between a client and the fake: dropped, slow, cut
-// and garbled answers, and what the proxy in front of a bench says instead. Only the
-// fake uses it.
-package faults
+package upstreamtest
 
 import (
 	"cmp"
@@ -12,17 +9,56 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with some requests. A fault that says nothing else only
-// delays the answer to what was carried out.
+// Plan holds faults of one kind. Its owner locks it.
+type Plan[F any] struct{ faults []*planned[F] }
+
+type planned[F any] struct {
+	fault       F
+	skip, times int
+}
+
+// Add appends a fault. So many requests that it is for pass first, and so many suffer it;
+// 0 for all from then on.
+func (p *Plan[F]) Add(f F, skip, times int) {
+	if times == 0 {
+		times = -1
+	}
+	p.faults = append(p.faults, &planned[F]{f, skip, times})
+}
+
+// Due is the first that is for a request and not used up, or nil. It counts as used.
+func (p *Plan[F]) Due(is func(*F) bool) *F {
+	for _, f := range p.faults {
+		switch {
+		case f.times == 0 || !is(&f.fault):
+			continue
+		case f.skip > 0:
+			f.skip--
+			continue
+		case f.times > 0:
+			f.times--
+		}
+		found := f.fault
+		return &found
+	}
+	return nil
+}
+
+// Clear takes all faults away.
+func (p *Plan[F]) Clear() { p.faults = nil }
+
+// Fault is what goes wrong with some HTTP requests. One that says nothing else only delays
+// the answer to what was carried out.
 type Fault struct {
 	Method string // "" for any
 	Path   string // part of the path; "" for any
 	Skip   int    // so many matching requests pass first
 	Times  int    // how often it happens; 0 for ever
 
-	Late  bool          // the request is carried out first: only its answer suffers
-	Delay time.Duration // waited for before anything else, or until the client leaves
-	Drop  bool          // the connection ends without an answer
+	Late   bool          // the request is carried out first: only its answer suffers
+	Delay  time.Duration // ahead of the answer or what there is instead, by the stand-in's clock
+	Drop   bool          // the connection ends without an answer
+	Silent bool          // there never is an answer
 
 	Status     int // answered instead
 	Body       string
@@ -32,13 +68,13 @@ type Fault struct {
 	Cut        int    // the body ends after so many bytes, and the connection with it
 }
 
-// BadGateway is nginx without a bench behind it (ref 2.1: HTML on 502/503).
+// BadGateway is nginx without anything behind it.
 func BadGateway(times int) Fault {
 	return Fault{Times: times, Status: http.StatusBadGateway,
 		Body: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"}
 }
 
-// TooMany is the 429 of a proxy; the bench's own comes with Options.RateLimit.
+// TooMany is the 429 of a proxy.
 func TooMany(times, seconds int) Fault {
 	return Fault{Times: times, Status: http.StatusTooManyRequests, Body: "Too Many Requests", Kind: "text/plain; charset=utf-8", RetryAfter: seconds}
 }
@@ -53,50 +89,30 @@ func Oversize(times, n int) Fault {
 	return Fault{Times: times, Status: http.StatusOK, Body: `{"data": "` + strings.Repeat("x", max(0, n-12)) + `"}`, Kind: "application/json"}
 }
 
-// Plan holds faults. Its owner locks it.
-type Plan struct{ faults []*Fault }
+// Before is whether a request does not happen at all.
+func (f *Fault) Before() bool { return !f.Late && (f.Drop || f.Silent || f.Status != 0) }
+
+// Faults are those of a stand-in that speaks nothing but HTTP.
+type Faults struct{ Plan[Fault] }
 
 // Add appends a fault.
-func (p *Plan) Add(f Fault) {
-	if f.Times == 0 {
-		f.Times = -1
-	}
-	p.faults = append(p.faults, &f)
+func (p *Faults) Add(f Fault) { p.Plan.Add(f, f.Skip, f.Times) }
+
+// For is the first that is due for a request, or nil.
+func (p *Faults) For(method, path string) *Fault {
+	return p.Due(func(f *Fault) bool { return (f.Method == "" || f.Method == method) && strings.Contains(path, f.Path) })
 }
 
-// For is the first fault that is due for a request, or nil.
-func (p *Plan) For(method, path string) *Fault {
-	for _, f := range p.faults {
-		if f.Times == 0 || f.Method != "" && f.Method != method || !strings.Contains(path, f.Path) {
-			continue
-		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
-		}
-		if f.Times > 0 {
-			f.Times--
-		}
-		found := *f
-		found.Late = f.Late || !f.Drop && f.Status == 0 // a slow or cut answer is one to a deed
-		return &found
-	}
-	return nil
-}
-
-// Act answers in place of answer, or spoils what answer, of a late fault, writes.
-func (f *Fault) Act(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter)) {
-	if f.Delay > 0 {
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	if f.Drop {
+// Act answers in place of answer, or spoils what answer writes.
+func (f *Fault) Act(w http.ResponseWriter, r *http.Request, c *Clock, answer func(http.ResponseWriter)) {
+	switch {
+	case !c.Wait(r.Context(), f.Delay):
+		return
+	case f.Drop:
 		panic(http.ErrAbortHandler)
+	case f.Silent:
+		<-r.Context().Done()
+		return
 	}
 	if f.Cut > 0 {
 		w = &cutter{ResponseWriter: w, left: f.Cut}
@@ -105,6 +121,11 @@ func (f *Fault) Act(w http.ResponseWriter, r *http.Request, answer func(http.Res
 		answer(w)
 		return
 	}
+	f.Write(w)
+}
+
+// Write writes what is answered instead.
+func (f *Fault) Write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", cmp.Or(f.Kind, "text/html"))
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
