@@ -27,7 +27,7 @@ type Early[Q any] struct {
 // Begin makes a session hold questions, unless it is the gateway's own.
 func (e *Early[Q]) Begin(ctx context.Context) {
 	who, ok := account.PrincipalFrom(ctx)
-	e.on = false && ok && who != account.Gateway()
+	e.on = ok && who != account.Gateway()
 }
 
 // Hold keeps a question back. It is false for one that has to be put now. late is

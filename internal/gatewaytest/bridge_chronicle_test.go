@@ -15,6 +15,7 @@ import (
 //	answer      a response to a question
 //	cancelled   params of a notification that cancels a call
 //	end         how a call ended
+//	listed tasks  a request for all tasks
 //	roots changed, by what the client says, in a session
 //	told        a status of a task on its way, as it left
 type happening struct{ Mark, What, Raw string }

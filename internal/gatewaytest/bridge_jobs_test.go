@@ -39,6 +39,9 @@ func (q *quiz) ofJob(ctx context.Context, session string, m quizMessage, say mou
 	}
 	j := q.job(p.TaskID)
 	switch {
+	case m.Method == "tasks/list":
+		q.tell(happening{"", "listed tasks", m.whole})
+		return "", `{"code":-32603,"message":"nobody should ask"}`, nil
 	case j == nil:
 		return "", `{"code":-32602,"message":"no such task"}`, nil
 	case m.Method == "tasks/result":

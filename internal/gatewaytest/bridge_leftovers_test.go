@@ -300,3 +300,34 @@ func TestBridge_rootsOutsideOfCalls(t *testing.T) {
 		t.Errorf("of a client without a stream: %s", all[2])
 	}
 }
+
+// tasks/list is neither offered nor passed on: what the backend would tell are the tasks
+// of everybody who comes through this gateway.
+func TestBridge_tasksAreNotListed(t *testing.T) {
+	t.Parallel()
+	c := newChronicle()
+	g := gatewaytest.Run(t, `{"legacy_tasks":true,"mcpServers":{"q":`+serveQuiz(t, c, gatewaytest.R1125)+`}}`)
+	g.WaitTools("q_job")
+	l := &lot{t: t, g: g, c: c}
+	owner := gatewaytest.DialAs(t, l.g.Base, gatewaytest.Key, gatewaytest.R1125, gatewaytest.Able("owner"))
+	made := owner.Call("tools/call", strings.TrimSuffix(quizSpec{Mark: "listed"}.headOf("q_job"), "}")+`,"task":{}}`)
+	id := part(part(made.Result(), "task"), "taskId")
+	if id == "" || id == `"task-1"` {
+		t.Fatalf("no task was made: %s", made.Message)
+	}
+	if a := owner.Call("tasks/get", `{"taskId":`+id+`}`); part(a.Result(), "taskId") != id {
+		t.Errorf("its owner asks for it: %s", a.Message)
+	}
+	stranger := gatewaytest.Dial(t, l.g.Base, keys(t, l.g, 1)[0], gatewaytest.R1125)
+	for name, c := range map[string]*gatewaytest.Client{"owner": owner, "stranger": stranger} {
+		if tasks := part(part(c.Greeting(), "capabilities"), "tasks"); part(tasks, "requests") == "" || part(tasks, "list") != "" {
+			t.Errorf("%s was offered %s", name, tasks)
+		}
+		if a := c.Call("tasks/list", "{}"); part(a.Error(), "code") != "-32601" {
+			t.Errorf("%s: %s", name, a.Message)
+		}
+	}
+	if n := l.c.count("listed tasks"); n != 0 {
+		t.Errorf("the backend was asked %d times", n)
+	}
+}

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit/output"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/kit/settings"
 	"drawbridge/internal/servers/kit/shape"
 	"drawbridge/internal/servers/kit/typed"
@@ -112,7 +112,7 @@ type Text string
 const defaultTimeout = 30 * time.Second
 
 // nameRule is stricter than the protocol's, so that a prefix always fits.
-var nameRule = regexp.MustCompile(`^[a-z][a-z0-9_]{1,39}$`)
+var nameRule = pattern.New(`^[a-z][a-z0-9_]{1,39}$`)
 
 func newTool[In, Out any](name, title, description string, h Handler[In, Out]) Tool {
 	return Tool{
@@ -137,8 +137,8 @@ func newTool[In, Out any](name, title, description string, h Handler[In, Out]) T
 // prepare derives schemas and checks what a constructor cannot.
 func (t *Tool) prepare(spaces bool) error {
 	switch {
-	case !nameRule.MatchString(t.Name):
-		return fmt.Errorf("tool %q: the name does not match %s", t.Name, nameRule)
+	case !nameRule().MatchString(t.Name):
+		return fmt.Errorf("tool %q: the name does not match %s", t.Name, nameRule())
 	case t.Title == "" || t.Description == "":
 		return fmt.Errorf("tool %s: title or description is missing", t.Name)
 	case t.in.Kind() != reflect.Struct:

@@ -3,11 +3,11 @@ package memory
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/memory/records"
 )
 
@@ -15,7 +15,7 @@ import (
 var bankContract = kit.Contract{}
 
 // nameRule is the original's for projects and files.
-var nameRule = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+var nameRule = pattern.New(`^[a-zA-Z0-9_.-]+$`)
 
 // bankError is an error in the original's shape.
 func bankError(name, text string) error {
@@ -86,7 +86,7 @@ func bankArguments(raw []byte, params ...param) error {
 // written is the rule for names that are about to exist. "." passes the
 // original's expression and writes beside the projects; not here.
 func written(_, value string) error {
-	if !nameRule.MatchString(value) || value == "." || len(value) > records.MaxName {
+	if !nameRule().MatchString(value) || value == "." || len(value) > records.MaxName {
 		return invalidParam(value)
 	}
 	return nil

@@ -9,7 +9,6 @@ package access
 
 import (
 	"context"
-	"regexp"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -17,6 +16,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/erpnext/api"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // The keys of a caller's credential.
@@ -93,7 +93,7 @@ func (d *Desk) Session(ctx context.Context, c *kit.Call) (api.Session, error) {
 
 // doctypeRule is what a DocType can be called. No slash: it would be a path to others.
 // No blank at the end and no two: the database overlooks the first, lists do not.
-var doctypeRule = regexp.MustCompile(`^[\p{L}\p{N}](?: ?[\p{L}\p{N}_&()-])*$`)
+var doctypeRule = pattern.New(`^[\p{L}\p{N}](?: ?[\p{L}\p{N}_&()-])*$`)
 
 // maxDoctype is how many characters the name has room for in the database. The rule
 // does not count: written out 140 times it would cost every process ten megabytes.
@@ -101,7 +101,7 @@ const maxDoctype = 140
 
 // Check refuses what is no name of a DocType, or none that may be touched.
 func (d *Desk) Check(doctype string) error {
-	if len(doctype) > maxDoctype*utf8.UTFMax || utf8.RuneCountInString(doctype) > maxDoctype || !doctypeRule.MatchString(doctype) {
+	if len(doctype) > maxDoctype*utf8.UTFMax || utf8.RuneCountInString(doctype) > maxDoctype || !doctypeRule().MatchString(doctype) {
 		return fault.New(fault.Invalid, "The doctype is not the name of a DocType, such as Sales Invoice. list_doctypes has the names.")
 	}
 	if err := d.shadowed(doctype); err != nil {

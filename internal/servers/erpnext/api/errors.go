@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Refusal is what a site says of a request that it refused, in either version's shape.
@@ -57,7 +57,7 @@ type (
 )
 
 // typeRule is what an exception can be called.
-var typeRule = regexp.MustCompile(`^[A-Z][A-Za-z]{2,60}$`)
+var typeRule = pattern.New(`^[A-Z][A-Za-z]{2,60}$`)
 
 // refine puts a Refusal into the chain of an error that the site explains. The public
 // text stays the kit's: package access makes a better one of it.
@@ -78,7 +78,7 @@ func refine(err error) error {
 			r.add(one.Message)
 		}
 	}
-	if !typeRule.MatchString(r.Type) {
+	if !typeRule().MatchString(r.Type) {
 		return err
 	}
 	var listed []string
@@ -118,11 +118,11 @@ func lastLine(trace string) string {
 }
 
 // fieldsRule finds the fields in the detail of a MandatoryError: "[Customer, X]: a, b".
-var fieldsRule = regexp.MustCompile(`\]:\s*([a-z][a-z0-9_]*(?:\s*,\s*[a-z][a-z0-9_]*)*)\s*$`)
+var fieldsRule = pattern.New(`\]:\s*([a-z][a-z0-9_]*(?:\s*,\s*[a-z][a-z0-9_]*)*)\s*$`)
 
 // Fields are the fields that a MandatoryError names in its detail.
 func (r *Refusal) Fields() []string {
-	m := fieldsRule.FindStringSubmatch(r.Detail)
+	m := fieldsRule().FindStringSubmatch(r.Detail)
 	if m == nil {
 		return nil
 	}

@@ -1,8 +1,9 @@
 package api
 
 import (
-	"regexp"
 	"strings"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // A report declares its filters in a script for the browser, as an array of objects
@@ -13,7 +14,7 @@ import (
 // together by other means.
 func scriptFilters(script string) (filters []Filter, whole bool) {
 	r := &reader{text: script}
-	whole = !computedRule.MatchString(script)
+	whole = !computedRule().MatchString(script)
 	for r.seek("filters") {
 		if r.skip(`"'`); !r.take(':') || !r.take('[') {
 			continue
@@ -29,7 +30,7 @@ func scriptFilters(script string) (filters []Filter, whole bool) {
 }
 
 // computedRule finds scripts whose filters stand elsewhere or are added later.
-var computedRule = regexp.MustCompile(`\$\.extend\(|Object\.assign\(\s*\{\}|\.filters\.(?:push|splice|unshift|concat)|filters"?\s*:\s*[A-Za-z_]|\.\.\.[a-z]`)
+var computedRule = pattern.New(`\$\.extend\(|Object\.assign\(\s*\{\}|\.filters\.(?:push|splice|unshift|concat)|filters"?\s*:\s*[A-Za-z_]|\.\.\.[a-z]`)
 
 // reader walks a script by its tokens; comments and strings are whole.
 type reader struct {
@@ -89,7 +90,7 @@ func (r *reader) seek(word string) bool {
 		if r.at >= len(r.text) {
 			return false
 		}
-		if w := wordRule.FindString(r.text[r.at:]); w != "" {
+		if w := wordRule().FindString(r.text[r.at:]); w != "" {
 			if r.at += len(w); w == word {
 				return true
 			}
@@ -109,7 +110,7 @@ func (r *reader) seek(word string) bool {
 	}
 }
 
-var wordRule = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*`)
+var wordRule = pattern.New(`^[A-Za-z_$][A-Za-z0-9_$]*`)
 
 // quoted reads a string literal.
 func (r *reader) quoted() string {
@@ -162,13 +163,13 @@ func (r *reader) key() string {
 	if strings.IndexByte("\"'", r.text[r.at]) >= 0 {
 		return r.quoted()
 	}
-	w := wordRule.FindString(r.text[r.at:])
+	w := wordRule().FindString(r.text[r.at:])
 	r.at += len(w)
 	return w
 }
 
 // numberRule is a number or a truth value.
-var numberRule = regexp.MustCompile(`^(?:-?[0-9][0-9.]*|true|false)`)
+var numberRule = pattern.New(`^(?:-?[0-9][0-9.]*|true|false)`)
 
 // literal reads a value that needs no program: a text, a translated text, a number,
 // a list of texts (joined by line ends, as options are).
@@ -191,7 +192,7 @@ func (r *reader) literal() (string, bool) {
 		r.at++
 		return r.texts()
 	}
-	if n := numberRule.FindString(rest); n != "" {
+	if n := numberRule().FindString(rest); n != "" {
 		r.at += len(n)
 		return n, r.ends()
 	}

@@ -3,12 +3,12 @@ package desk
 import (
 	"context"
 	"net/url"
-	"regexp"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/erpnext/api"
 	"drawbridge/internal/servers/erpnext/show"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 type callIn struct {
@@ -22,7 +22,7 @@ type callOut struct {
 }
 
 // methodRule is what a function can be called. A slash would lead to another one.
-var methodRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
+var methodRule = pattern.New(`^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 
 // allowed refuses a function that the operator does not name, and arguments by which
 // Frappe would call another.
@@ -30,7 +30,7 @@ func (t Tools) allowed(in callIn) error {
 	if err := t.Function(in.Method); err != nil {
 		return err
 	}
-	if !methodRule.MatchString(in.Method) {
+	if !methodRule().MatchString(in.Method) {
 		return fault.New(fault.Invalid, "The method is not the dotted name of a function. Send it as ERPNEXT_METHODS allows it.")
 	}
 	if _, ok := in.Args[api.Dispatch]; ok {

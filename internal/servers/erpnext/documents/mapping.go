@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"drawbridge/internal/servers/erpnext/api"
 	"drawbridge/internal/servers/erpnext/show"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // mapper makes the next document of one.
@@ -48,7 +48,7 @@ const paymentEntry = "erpnext.accounts.doctype.payment_entry.payment_entry.get_p
 // mapperRule is what a mapper of an app can be called. Frappe runs any function that it
 // is given here, on a document of whatever DocType has the name, so those that are not
 // of the table must be allowed by the operator, as for call_method.
-var mapperRule = regexp.MustCompile(`^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*){2,8}\.make_[a-z0-9_]+$`)
+var mapperRule = pattern.New(`^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*){2,8}\.make_[a-z0-9_]+$`)
 
 type mapIn struct {
 	access.DocIn
@@ -158,7 +158,7 @@ func (t Tools) methodOf(in mapIn) (string, error) {
 		return "", fault.New(fault.Invalid, "Say what to make: target, a DocType, or method. From %s there is: %s.", in.Doctype, targets(in.Doctype))
 	}
 	if in.Method != "" {
-		if !mapperRule.MatchString(in.Method) {
+		if !mapperRule().MatchString(in.Method) {
 			return "", fault.New(fault.Invalid, "The method is not the dotted name of a mapper, whose last part begins with make_. Name a target instead.")
 		}
 		own := slices.ContainsFunc(mappers, func(m mapper) bool { return m.method == in.Method && m.from == in.Doctype })

@@ -2,7 +2,6 @@ package find
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"drawbridge/internal/servers/erpnext/api"
 	"drawbridge/internal/servers/erpnext/show"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // ListDoctypesIn is the input of list_doctypes.
@@ -190,14 +190,14 @@ func (t Tools) childHint(ctx context.Context, c *kit.Call, s api.Session, in lis
 
 // Rules of what a query may name: fields, fields of linked documents and of tables.
 var (
-	fieldRule = regexp.MustCompile("^(?:\\*|[A-Za-z_][A-Za-z0-9_]*|[a-z_][a-z0-9_]*\\.[a-z_][a-z0-9_]*|`tab[^`]{1,140}`\\.`?[a-z_][a-z0-9_]*`?)$")
-	orderRule = regexp.MustCompile("^[a-zA-Z_][A-Za-z0-9_]*(?: (?i:asc|desc))?(?:, ?[a-zA-Z_][A-Za-z0-9_]*(?: (?i:asc|desc))?)*$")
+	fieldRule = pattern.New("^(?:\\*|[A-Za-z_][A-Za-z0-9_]*|[a-z_][a-z0-9_]*\\.[a-z_][a-z0-9_]*|`tab[^`]{1,140}`\\.`?[a-z_][a-z0-9_]*`?)$")
+	orderRule = pattern.New("^[a-zA-Z_][A-Za-z0-9_]*(?: (?i:asc|desc))?(?:, ?[a-zA-Z_][A-Za-z0-9_]*(?: (?i:asc|desc))?)*$")
 )
 
 // checkQuery refuses what is no field, and what would lead to a DocType that the
 // operator does not let the server touch.
 func (t Tools) checkQuery(ctx context.Context, c *kit.Call, s api.Session, in listIn) error {
-	if in.Order != "" && !orderRule.MatchString(in.Order) {
+	if in.Order != "" && !orderRule().MatchString(in.Order) {
 		return fault.New(fault.Invalid, "order_by is not of the form: creation desc. Name fields, each with asc or desc.")
 	}
 	fields := slices.Clone(in.Fields)
@@ -215,7 +215,7 @@ func (t Tools) checkQuery(ctx context.Context, c *kit.Call, s api.Session, in li
 		fields = append(fields, field)
 	}
 	for _, f := range fields {
-		if !fieldRule.MatchString(f) {
+		if !fieldRule().MatchString(f) {
 			return fault.New(fault.Invalid, "%q is not the name of a field. get_doctype has the names.", show.Clip(f, 60))
 		}
 		if err := t.Reaches(ctx, c, s, in.Doctype, f); err != nil {

@@ -8,13 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 
 	"drawbridge/internal/servers/erpnext/api"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Room in an answer.
@@ -136,15 +136,15 @@ func Plain(text string) string { return kit.Plain(text) }
 
 // breaks are the tags that end a line, tags are all.
 var (
-	breaks = regexp.MustCompile(`(?i)<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^>]*>`)
-	tags   = regexp.MustCompile(`<[^>]*>`)
-	blanks = regexp.MustCompile(`[ \t]+`)
-	lines  = regexp.MustCompile(`\s*\n\s*`)
+	breaks = pattern.New(`(?i)<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^>]*>`)
+	tags   = pattern.New(`<[^>]*>`)
+	blanks = pattern.New(`[ \t]+`)
+	lines  = pattern.New(`\s*\n\s*`)
 )
 
 // Words are a message of ERPNext without its HTML, on one line.
 func Words(message string) string {
-	text := tags.ReplaceAllString(breaks.ReplaceAllString(message, "\n"), "")
-	text = blanks.ReplaceAllString(Plain(html.UnescapeString(text)), " ")
-	return lines.ReplaceAllString(strings.TrimSpace(text), "; ")
+	text := tags().ReplaceAllString(breaks().ReplaceAllString(message, "\n"), "")
+	text = blanks().ReplaceAllString(Plain(html.UnescapeString(text)), " ")
+	return lines().ReplaceAllString(strings.TrimSpace(text), "; ")
 }

@@ -8,7 +8,6 @@ package access
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"drawbridge/internal/servers/forgejo/api"
 	"drawbridge/internal/servers/forgejo/show"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Credential is the key of a caller's token.
@@ -58,7 +58,7 @@ func (d *Desk) Session(ctx context.Context, c *kit.Call) (api.Session, error) {
 }
 
 // NameRule is what an owner or a repository can be called.
-var NameRule = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+var NameRule = pattern.New(`^[A-Za-z0-9_.-]{1,100}$`)
 
 // Repo is a repository, owner/name, that the operator lets the server touch.
 func (d *Desk) Repo(ctx context.Context, c *kit.Call, name string) (api.Repo, error) {
@@ -73,7 +73,7 @@ func (d *Desk) Repo(ctx context.Context, c *kit.Call, name string) (api.Repo, er
 // Check refuses what is no name of a repository, or none that may be touched.
 func (d *Desk) Check(name string) error {
 	owner, short, _ := strings.Cut(name, "/")
-	if !NameRule.MatchString(owner) || !NameRule.MatchString(short) {
+	if !NameRule().MatchString(owner) || !NameRule().MatchString(short) {
 		return fault.New(fault.Invalid, "The repository is not of the form owner/name. search_repos has the names.")
 	}
 	return d.Repos.Check("repository", name)

@@ -3,12 +3,12 @@ package api
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Flavour is which of the two systems an installation is.
@@ -77,10 +77,10 @@ func (c *Client) learn(size int) {
 
 // versionRule takes "16.0.0+gitea-1.22.0" and "1.26.0" apart. Forgejo names the
 // version of Gitea whose API it has.
-var versionRule = regexp.MustCompile(`^v?((\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?)`)
+var versionRule = pattern.New(`^v?((\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?)`)
 
 func parseVersion(text string) (About, error) {
-	m := versionRule.FindStringSubmatch(text)
+	m := versionRule().FindStringSubmatch(text)
 	if m == nil {
 		return About{}, fault.New(fault.Upstream, "What answers at the URL does not tell a version of Forgejo or Gitea. The operator can check FORGEJO_URL.")
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Run is one run of a workflow.
@@ -146,7 +146,7 @@ func (l Log) last(n int64) Log {
 }
 
 // rangeRule is Content-Range of RFC 9110, 14.4.
-var rangeRule = regexp.MustCompile(`^bytes (\d{1,15})-\d{1,15}/(\d{1,15})$`)
+var rangeRule = pattern.New(`^bytes (\d{1,15})-\d{1,15}/(\d{1,15})$`)
 
 func (r Repo) logRange(ctx context.Context, job, from, most int64) (Log, error) {
 	answer, err := r.call(ctx, kit.Request{Path: r.path("actions", "jobs", digits(job), "logs"), What: "a log of job " + digits(job) + " in " + r.String(),
@@ -155,7 +155,7 @@ func (r Repo) logRange(ctx context.Context, job, from, most int64) (Log, error) 
 		return Log{}, err
 	}
 	size := int64(len(answer.Body))
-	if m := rangeRule.FindStringSubmatch(answer.Header.Get("Content-Range")); answer.Status == http.StatusPartialContent && m != nil {
+	if m := rangeRule().FindStringSubmatch(answer.Header.Get("Content-Range")); answer.Status == http.StatusPartialContent && m != nil {
 		l := Log{Text: answer.Body}
 		l.Offset, _ = strconv.ParseInt(m[1], 10, 64) // digits by the rule
 		l.Size, _ = strconv.ParseInt(m[2], 10, 64)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"regexp"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // known are the answers of the API that mean something of their own. A word is part
@@ -57,10 +57,10 @@ func refine(err error) error {
 
 // scopeRule finds the scope that a token lacks: "required=[write:issue]". The names
 // are the API's fixed ones, so that the text can be repeated.
-var scopeRule = regexp.MustCompile(`required=\[((?:read|write):(?:activitypub|admin|issue|misc|notification|organization|package|repository|user))\b`)
+var scopeRule = pattern.New(`required=\[((?:read|write):(?:activitypub|admin|issue|misc|notification|organization|package|repository|user))\b`)
 
 func missingScope(body []byte) string {
-	if m := scopeRule.FindSubmatch(body); m != nil {
+	if m := scopeRule().FindSubmatch(body); m != nil {
 		return string(m[1])
 	}
 	return ""

@@ -29,7 +29,7 @@ func (t Tools) createRepo(ctx context.Context, c *kit.Call, in createRepoIn) (ou
 	if in.ForkOf != "" {
 		return t.fork(ctx, c, in)
 	}
-	if !access.NameRule.MatchString(in.Name) {
+	if !access.NameRule().MatchString(in.Name) {
 		return out, fault.New(fault.Invalid, "A repository needs a name of letters, digits, dots, - and _. Correct name.")
 	}
 	session, err := t.Session(ctx, c)

@@ -9,10 +9,11 @@ package diff
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // File is the part of a diff about one file.
@@ -45,7 +46,7 @@ func Parse(text string) (files []File) {
 }
 
 // hunkRule is the head of a hunk: @@ -12,3 +14,5 @@
-var hunkRule = regexp.MustCompile(`^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@`)
+var hunkRule = pattern.New(`^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@`)
 
 func parseFile(text string) File {
 	f := File{Text: text}
@@ -65,7 +66,7 @@ func parseFile(text string) File {
 			}
 			continue
 		}
-		if m := hunkRule.FindStringSubmatch(line); m != nil {
+		if m := hunkRule().FindStringSubmatch(line); m != nil {
 			inHunk, oldAt, newAt, oldLeft, newLeft = true, number(m[1], 0), number(m[3], 0), number(m[2], 1), number(m[4], 1)
 			continue
 		}

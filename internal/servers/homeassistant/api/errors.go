@@ -11,6 +11,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/homeassistant/link"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Renew says how to correct a token that is refused.
@@ -75,20 +76,20 @@ func undetermined(err error) error {
 // reasons are what Home Assistant says of values, by what we repeat of it: words of
 // ours, with the name of a member that has the form of one.
 var reasons = []struct {
-	rule *regexp.Regexp
+	rule func() *regexp.Regexp
 	text string
 }{
-	{regexp.MustCompile(`extra keys not allowed @ data\['([a-z0-9_]{1,40})'\]`), "%s is not a member it takes"},
-	{regexp.MustCompile(`required key not provided @ data\['([a-z0-9_]{1,40})'\]`), "%s is missing"},
-	{regexp.MustCompile(`@ data\['([a-z0-9_]{1,40})'\]`), "%s has a value that does not fit"},
-	{regexp.MustCompile(`data\['([a-z0-9_]{1,40})'\]`), "%s has a value that does not fit"},
-	{regexp.MustCompile(`must contain at least one of entity_id`), "a target is missing"},
+	{pattern.New(`extra keys not allowed @ data\['([a-z0-9_]{1,40})'\]`), "%s is not a member it takes"},
+	{pattern.New(`required key not provided @ data\['([a-z0-9_]{1,40})'\]`), "%s is missing"},
+	{pattern.New(`@ data\['([a-z0-9_]{1,40})'\]`), "%s has a value that does not fit"},
+	{pattern.New(`data\['([a-z0-9_]{1,40})'\]`), "%s has a value that does not fit"},
+	{pattern.New(`must contain at least one of entity_id`), "a target is missing"},
 }
 
 // hint is what a message of Home Assistant tells of the values, in our words.
 func hint(message string) string {
 	for _, r := range reasons {
-		m := r.rule.FindStringSubmatch(message)
+		m := r.rule().FindStringSubmatch(message)
 		if m == nil {
 			continue
 		}

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"drawbridge/internal/servers/homeassistant/api"
 	"drawbridge/internal/servers/homeassistant/house"
 	"drawbridge/internal/servers/homeassistant/show"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Steps, in the place of a domain, says that the data is a configuration, in which each
@@ -98,13 +98,13 @@ type mentions struct {
 // (states.light.hall.state); registryRule what may be an id of the registry, of an
 // entity or a device.
 var (
-	dottedRule   = regexp.MustCompile(`[a-z0-9_]+(?:\.[a-z0-9_]+)+`)
-	registryRule = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+	dottedRule   = pattern.New(`[a-z0-9_]+(?:\.[a-z0-9_]+)+`)
+	registryRule = pattern.New(`\b[0-9a-f]{32}\b`)
 )
 
 // idsIn are the words of a text that may be ids of entities.
 func idsIn(text string) (ids []string) {
-	for _, chain := range dottedRule.FindAllString(strings.ToLower(text), -1) {
+	for _, chain := range dottedRule().FindAllString(strings.ToLower(text), -1) {
 		words := strings.Split(chain, ".")
 		for i := range words[1:] {
 			ids = append(ids, words[i]+"."+words[i+1])
@@ -181,7 +181,7 @@ func (m *mentions) text(name, text string) {
 			m.ids = append(m.ids, m.visit.KeptOf(m.domain)...)
 		}
 	}
-	for _, id := range registryRule.FindAllString(text, -1) {
+	for _, id := range registryRule().FindAllString(text, -1) {
 		if m.visit.Device(id) != nil {
 			target.Devices = append(target.Devices, id)
 		} else {

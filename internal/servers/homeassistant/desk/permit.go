@@ -2,11 +2,11 @@ package desk
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // deniedActions run programs, send anything anywhere, stop the house or destroy what
@@ -149,8 +149,8 @@ func isTemplate(text string) bool {
 // literalRule is a template's look at an entity that it names, which Mentioned finds;
 // readRule is what reads states.
 var (
-	literalRule = regexp.MustCompile(`\b(states|is_state|state_attr|is_state_attr|has_value|state_translated)\(\s*('[^'\\]*'|"[^"\\]*")\s*[,)]`)
-	readRule    = regexp.MustCompile(`\b(states|is_state|state_attr|is_state_attr|has_value|state_translated|expand|closest|\w+_entities)\b`)
+	literalRule = pattern.New(`\b(states|is_state|state_attr|is_state_attr|has_value|state_translated)\(\s*('[^'\\]*'|"[^"\\]*")\s*[,)]`)
+	readRule    = pattern.New(`\b(states|is_state|state_attr|is_state_attr|has_value|state_translated|expand|closest|\w+_entities)\b`)
 )
 
 // Peeks says why a person is asked about data with a template that may read what is
@@ -160,7 +160,7 @@ func (v *Visit) Peeks(data any) (ask []string) {
 		return nil
 	}
 	_ = eachText("", data, func(_, text string) error { // never fails
-		if ask == nil && isTemplate(text) && readRule.MatchString(literalRule.ReplaceAllString(text, "")) {
+		if ask == nil && isTemplate(text) && readRule().MatchString(literalRule().ReplaceAllString(text, "")) {
 			ask = []string{"a template in it may read what is kept from models"}
 		}
 		return nil

@@ -8,7 +8,6 @@ package show
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/homeassistant/api"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Room in an answer, in bytes.
@@ -92,10 +92,10 @@ func Plain(text string) string { return kit.Plain(text) }
 
 // tokenRule finds what opens a picture or a stream in an address: its token, or user
 // and password.
-var tokenRule = regexp.MustCompile(`(?i)\b((?:(?:access_?)?token|authsig|password|api_?key)=)[^&"'\s\\]+|(://)[^/@"'\s]+@`)
+var tokenRule = pattern.New(`(?i)\b((?:(?:access_?)?token|authsig|password|api_?key)=)[^&"'\s\\]+|(://)[^/@"'\s]+@`)
 
 // Hide is text without what opens something in addresses.
-func Hide(text string) string { return tokenRule.ReplaceAllString(text, "$1$2***") }
+func Hide(text string) string { return tokenRule().ReplaceAllString(text, "$1$2***") }
 
 // Row joins cells to a line of a table; empty ones at the end are left out.
 func Row(cells ...string) string {

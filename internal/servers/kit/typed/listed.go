@@ -2,10 +2,10 @@ package typed
 
 import (
 	"encoding/json"
-	"regexp"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Listed is a tool as tools/list shows it.
@@ -41,7 +41,7 @@ func (p *Prepared) Listed(name, title, description string) Listed {
 }
 
 // spaceRule is what a space may be called.
-var spaceRule = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var spaceRule = pattern.New(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // SpaceOf reads the argument space. Empty and null are the same as none.
 func SpaceOf(args []byte) (string, error) {
@@ -50,7 +50,7 @@ func SpaceOf(args []byte) (string, error) {
 		return "", nil
 	}
 	name, ok := jsonscan.Unquote(m.Value.Of(args))
-	if !ok || !spaceRule.MatchString(name) {
+	if !ok || !spaceRule().MatchString(name) {
 		return "", fault.New(fault.Invalid, "The space cannot have this name. Use 1 to 64 of the characters A-Z a-z 0-9 _ . and -, or leave it out.")
 	}
 	return name, nil

@@ -261,7 +261,7 @@ func (p *Page) Upload(ctx context.Context, t Target, paths []string) error {
 		return fault.New(fault.Invalid, "The element %s takes one file. Send one.", bounded(string(t), 300))
 	}
 	params := m{"files": paths}
-	if reference.MatchString(string(t)) {
+	if reference().MatchString(string(t)) {
 		n, err := p.node(string(t))
 		if err != nil {
 			return err

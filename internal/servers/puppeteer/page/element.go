@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Target names an element: by a selector, or by the reference of a snapshot.
@@ -70,7 +70,7 @@ func (s script) call() string {
 }
 
 // reference is how references look: generation of the document, number.
-var reference = regexp.MustCompile(`^d\d+e\d+$`)
+var reference = pattern.New(`^d\d+e\d+$`)
 
 // node finds what a reference stands for, and refuses it where that is gone.
 func (p *Page) node(ref string) (node, error) {
@@ -91,7 +91,7 @@ func (p *Page) node(ref string) (node, error) {
 // on runs a function of ours with an element as its first argument, and decodes what
 // it gives.
 func (p *Page) on(ctx context.Context, t Target, f script, result any, args ...any) error {
-	if reference.MatchString(string(t)) {
+	if reference().MatchString(string(t)) {
 		return p.onNode(ctx, string(t), f.source, result, args)
 	}
 	list := []string{"el"}
@@ -268,7 +268,7 @@ func (p *Page) locate(ctx context.Context, t Target) (place, error) {
 	case at.Hidden:
 		return at, fault.Wrap(ErrHidden, fault.Conflict, "The element %s is hidden: it has no place to point at. Take a snapshot; something may have to be opened first.", bounded(string(t), 300))
 	}
-	if !reference.MatchString(string(t)) {
+	if !reference().MatchString(string(t)) {
 		return at, nil
 	}
 	return p.inFrame(ctx, string(t), at)

@@ -134,7 +134,7 @@ func (p *Page) accessible(ctx context.Context, t *tree, target Target) (*outline
 
 // backend is the browser's number of an element.
 func (p *Page) backend(ctx context.Context, target Target) (int64, error) {
-	if reference.MatchString(string(target)) {
+	if reference().MatchString(string(target)) {
 		n, err := p.node(string(target))
 		return n.id, err
 	}

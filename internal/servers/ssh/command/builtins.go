@@ -1,12 +1,13 @@
 package command
 
 import (
-	"regexp"
 	"strings"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // printfFormats are those that set no variable, as %n does.
-var printfFormats = regexp.MustCompile(`^([^%]|%%|%[-+ #0-9.*\']*[a-mo-zA-Z])*$`)
+var printfFormats = pattern.New(`^([^%]|%%|%[-+ #0-9.*\']*[a-mo-zA-Z])*$`)
 
 // builtin refuses what commands of the shell itself can do to names and variables,
 // and arguments in which a shell finds code to run.
@@ -23,7 +24,7 @@ func builtin(name string, words []Word) error {
 	case "test", "[":
 		return harmlessTest(name, words)
 	case "printf":
-		if len(words) == 0 || !words[0].Fixed || strings.HasPrefix(words[0].Text, "-") || !printfFormats.MatchString(words[0].Text) {
+		if len(words) == 0 || !words[0].Fixed || strings.HasPrefix(words[0].Text, "-") || !printfFormats().MatchString(words[0].Text) {
 			return refuse("printf needs a format in plain text first, without options and %%n")
 		}
 	case "wait":

@@ -2,9 +2,10 @@ package command
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // readsOnly tells a simple command that is known to change nothing: its program is
@@ -156,7 +157,7 @@ var (
 )
 
 // lessThan is an argument of find such as -7, -10k or -u+x, which is no primary.
-var lessThan = regexp.MustCompile(`^-([0-9]+[a-zA-Z]?|[ugoa]*[+=][rwxst,ugoa+=]*)$`)
+var lessThan = pattern.New(`^-([0-9]+[a-zA-Z]?|[ugoa]*[+=][rwxst,ugoa+=]*)$`)
 
 // findReads: find takes no options of getopt, and its -- ends nothing.
 func findReads(words []Word) bool {
@@ -176,7 +177,7 @@ func findReads(words []Word) bool {
 }
 
 func findArgument(w Word) bool {
-	return w.plain() || w.Fixed && (w.Text[0] != '-' || lessThan.MatchString(w.Text))
+	return w.plain() || w.Fixed && (w.Text[0] != '-' || lessThan().MatchString(w.Text))
 }
 
 // The operators of test that look at nothing but strings, files and plain numbers.
@@ -216,8 +217,8 @@ func testReads(words []Word) bool {
 func number(w Word) bool { return w.Fixed && w.Text != "" && strings.Trim(w.Text, "0123456789") == "" }
 
 // formats that only show strings: %n sets a variable, and shells compute in %d.
-var formats = regexp.MustCompile(`^([^%]|%%|%-?[0-9]*(\.[0-9]+)?[sbc])*$`)
+var formats = pattern.New(`^([^%]|%%|%-?[0-9]*(\.[0-9]+)?[sbc])*$`)
 
 func printfReads(words []Word) bool {
-	return len(words) > 0 && words[0].Fixed && !strings.HasPrefix(words[0].Text, "-") && formats.MatchString(words[0].Text)
+	return len(words) > 0 && words[0].Fixed && !strings.HasPrefix(words[0].Text, "-") && formats().MatchString(words[0].Text)
 }

@@ -168,7 +168,7 @@ func named(entries []entry) (names []string) {
 			continue
 		}
 		for _, p := range e.args {
-			if !strings.ContainsAny(p, "*?!") && NameRule.MatchString(p) {
+			if !strings.ContainsAny(p, "*?!") && NameRule().MatchString(p) {
 				names = append(names, p)
 			}
 		}

@@ -15,12 +15,12 @@ import (
 	"fmt"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Files are what the operator has written.
@@ -80,8 +80,8 @@ func Read(files Files) (*Book, error) {
 	}
 	b.names = named(b.config)
 	for name := range b.policy.Hosts {
-		if !NameRule.MatchString(name) {
-			return nil, fmt.Errorf("policy: host %q: the name does not match %s", name, NameRule)
+		if !NameRule().MatchString(name) {
+			return nil, fmt.Errorf("policy: host %q: the name does not match %s", name, NameRule())
 		}
 		b.names = append(b.names, name)
 	}
@@ -97,10 +97,10 @@ func Read(files Files) (*Book, error) {
 
 // NameRule is what a host may be called: nothing that a program could take for an
 // option, an address of another protocol or more than one word.
-var NameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+var NameRule = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 
 // userRule is what an account may be called.
-var userRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,63}$`)
+var userRule = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,63}$`)
 
 // Names are the hosts that the files name, sorted.
 func (b *Book) Names() []string { return slices.Clone(b.names) }
@@ -243,9 +243,9 @@ func (b *Book) resolve(name string) (Host, error) {
 // check refuses what must not reach a connection.
 func (h Host) check() error {
 	switch {
-	case !NameRule.MatchString(h.Address):
+	case !NameRule().MatchString(h.Address):
 		return fmt.Errorf("host %s: the address %q is not one", h.Alias, h.Address)
-	case !userRule.MatchString(h.User):
+	case !userRule().MatchString(h.User):
 		return fmt.Errorf("host %s: the user %q is not one", h.Alias, h.User)
 	case h.Port < 1 || h.Port > 65535:
 		return fmt.Errorf("host %s: the port %d is not one", h.Alias, h.Port)

@@ -3,13 +3,13 @@ package remote
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/ssh/command"
 )
 
@@ -23,7 +23,7 @@ type JobPlace struct {
 // jobTime is how long the short commands about jobs may take.
 const jobTime = 20 * time.Second
 
-var jobRule = regexp.MustCompile(`^[a-z0-9]{8,40}$`)
+var jobRule = pattern.New(`^[a-z0-9]{8,40}$`)
 
 // began prints a process and when it began, so that another one with the same
 // number is told apart: field 22 of stat, proc(5).
@@ -40,7 +40,7 @@ const starter = began + `set -e; umask 077; base=${XDG_CACHE_HOME:-$HOME/.cache}
 
 // StartJob starts a command that goes on without a connection.
 func (c Conn) StartJob(ctx context.Context, id, text, dir string) (JobPlace, error) {
-	if !jobRule.MatchString(id) {
+	if !jobRule().MatchString(id) {
 		return JobPlace{}, fmt.Errorf("start job: the id %q is not one", id)
 	}
 	line, err := command.Join([]string{"set", "--", id, dir})

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +28,7 @@ import (
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/secret"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/ssh/command"
 	"drawbridge/internal/servers/ssh/link"
 	"drawbridge/internal/servers/ssh/output"
@@ -74,7 +74,7 @@ func signals() []string {
 }
 
 // envRule is what a variable may be called.
-var envRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+var envRule = pattern.New(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // The first thing that runs on the host tells its process and group, on a line of
 // standard error that begins with a random word. What comes before is from the
@@ -87,7 +87,7 @@ func (c Command) line(marker string) (string, error) {
 	argv := []string{"sh", "-c", launcher, marker, c.Dir, c.Text}
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
-		if !envRule.MatchString(name) {
+		if !envRule().MatchString(name) {
 			return "", fault.New(fault.Invalid, "%q is not the name of a variable. Use letters, digits and _.", name)
 		}
 		names = append(names, name)

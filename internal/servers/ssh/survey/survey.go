@@ -6,9 +6,10 @@
 package survey
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Script prints what a Report is made of, in sections.
@@ -44,7 +45,7 @@ type Disk struct {
 }
 
 // loadRule is what the load looks like, proc(5) loadavg.
-var loadRule = regexp.MustCompile(`^\d{1,6}\.\d\d \d{1,6}\.\d\d \d{1,6}\.\d\d$`)
+var loadRule = pattern.New(`^\d{1,6}\.\d\d \d{1,6}\.\d\d \d{1,6}\.\d\d$`)
 
 // most bounds each list.
 const most = 30
@@ -82,7 +83,7 @@ func (r *Report) take(section, line string) {
 	case "uptime":
 		r.Uptime = number(line)
 	case "load":
-		if loadRule.MatchString(line) {
+		if loadRule().MatchString(line) {
 			r.Load = line
 		}
 	case "cpus":

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/truenas/rpc"
 )
 
@@ -54,15 +54,15 @@ func (j Job) Percent() float64 {
 }
 
 // targetRule is what the first argument of a job can be that names what it works on.
-var targetRule = regexp.MustCompile(`^[A-Za-z0-9_@.:/ -]{1,120}$`)
+var targetRule = pattern.New(`^[A-Za-z0-9_@.:/ -]{1,120}$`)
 
 // named are the namespaces whose jobs name what they work on first. The arguments of
 // others may hold secrets.
-var named = regexp.MustCompile(`^(app|pool|pool\.dataset|pool\.scrub|vm|virt\.instance|container|service|replication|cloudsync|rsynctask|cronjob)\.[a-z_]+$`)
+var named = pattern.New(`^(app|pool|pool\.dataset|pool\.scrub|vm|virt\.instance|container|service|replication|cloudsync|rsynctask|cronjob)\.[a-z_]+$`)
 
 // Target is what the job works on, where it says so in a harmless way.
 func (j Job) Target() string {
-	if len(j.Arguments) == 0 || !named.MatchString(j.Method) {
+	if len(j.Arguments) == 0 || !named().MatchString(j.Method) {
 		return ""
 	}
 	var number int64
@@ -70,7 +70,7 @@ func (j Job) Target() string {
 		return fmt.Sprint(number)
 	}
 	var text string
-	if json.Unmarshal(j.Arguments[0], &text) == nil && targetRule.MatchString(text) {
+	if json.Unmarshal(j.Arguments[0], &text) == nil && targetRule().MatchString(text) {
 		return text
 	}
 	return ""

@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Codes of JSON-RPC and of the middleware.
@@ -40,7 +41,7 @@ func Is(err error, code int) bool {
 }
 
 // attributeRule is what an attribute of a validation error can be called.
-var attributeRule = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,80}$`)
+var attributeRule = pattern.New(`^[A-Za-z0-9_.\-]{1,80}$`)
 
 // Attribute is one value that the server refuses.
 type Attribute struct {
@@ -60,7 +61,7 @@ func (e *Error) Attributes() (all []Attribute) {
 		if len(row) < 3 || json.Unmarshal(row[0], &a.Name) != nil || json.Unmarshal(row[1], &a.Text) != nil || json.Unmarshal(row[2], &a.Errno) != nil {
 			continue
 		}
-		if attributeRule.MatchString(a.Name) {
+		if attributeRule().MatchString(a.Name) {
 			all = append(all, a)
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Release is a release of TrueNAS, or of its API: 25.10.2.
@@ -54,11 +54,11 @@ func pad(n int) string {
 	return strconv.Itoa(n)
 }
 
-var releaseRule = regexp.MustCompile(`(\d{2})\.(\d{1,2})(?:\.(\d{1,3}))?`)
+var releaseRule = pattern.New(`(\d{2})\.(\d{1,2})(?:\.(\d{1,3}))?`)
 
 // ParseRelease finds a release in a version: v25.10.2, TrueNAS-SCALE-25.04.2.6.
 func ParseRelease(text string) (r Release, ok bool) {
-	m := releaseRule.FindStringSubmatch(text)
+	m := releaseRule().FindStringSubmatch(text)
 	if m == nil {
 		return r, false
 	}
@@ -84,7 +84,7 @@ func version(ctx context.Context, up *kit.Upstream) (Release, string, error) {
 	path := "/api/current"
 	for _, text := range offered {
 		r, ok := ParseRelease(text)
-		if !ok || !pathRule.MatchString(text) || !r.known() || !best.Before(r) {
+		if !ok || !pathRule().MatchString(text) || !r.known() || !best.Before(r) {
 			continue
 		}
 		best, path = r, "/api/"+text
@@ -93,7 +93,7 @@ func version(ctx context.Context, up *kit.Upstream) (Release, string, error) {
 }
 
 // pathRule is what a version can be called.
-var pathRule = regexp.MustCompile(`^v\d+(\.\d+){1,2}$`)
+var pathRule = pattern.New(`^v\d+(\.\d+){1,2}$`)
 
 // Set is a set as the middleware writes it: {"$set": [...]}, or a list.
 type Set []string

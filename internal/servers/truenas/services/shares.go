@@ -3,11 +3,11 @@ package services
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/truenas/api"
 	"drawbridge/internal/servers/truenas/desk"
 	"drawbridge/internal/servers/truenas/show"
@@ -94,7 +94,7 @@ type createShareOut struct {
 }
 
 // shareName is what Windows takes for the name of a share.
-var shareName = regexp.MustCompile(`^[^\\/\[\]:;|=,+*?<>"%\x00-\x1f]{1,80}$`)
+var shareName = pattern.New(`^[^\\/\[\]:;|=,+*?<>"%\x00-\x1f]{1,80}$`)
 
 // check is what can be told without TrueNAS; it gives the dataset of the path.
 func (t Tools) check(in createShareIn) (dataset string, err error) {
@@ -102,7 +102,7 @@ func (t Tools) check(in createShareIn) (dataset string, err error) {
 	switch {
 	case !ok || dataset == "" || strings.Contains("/"+dataset+"/", "/../"):
 		return "", fault.New(fault.Invalid, "The path is not one below /mnt. list_datasets has the datasets; their paths are /mnt/<id>.")
-	case in.Kind == "smb" && !shareName.MatchString(in.Name):
+	case in.Kind == "smb" && !shareName().MatchString(in.Name):
 		return "", fault.New(fault.Invalid, "An SMB share needs a name of 1 to 80 characters, without \\ / [ ] : ; | = , + * ? < > \" and %%. Send one.")
 	case in.Kind == "smb" && len(in.Clients) > 0:
 		return "", fault.New(fault.Invalid, "clients are for NFS; who may use an SMB share is decided by its permissions. Leave them out.")

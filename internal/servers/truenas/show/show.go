@@ -7,13 +7,13 @@ package show
 import (
 	"fmt"
 	"html"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // Room in an answer, in bytes.
@@ -64,13 +64,13 @@ func Long(d time.Duration) string {
 
 // tag matches HTML tags; TrueNAS puts links and breaks into alerts.
 var (
-	tag    = regexp.MustCompile(`</?[A-Za-z][^<>]{0,300}>`)
-	broken = regexp.MustCompile(`(?i)<(br|p|li|div)\b[^<>]{0,200}>`)
+	tag    = pattern.New(`</?[A-Za-z][^<>]{0,300}>`)
+	broken = pattern.New(`(?i)<(br|p|li|div)\b[^<>]{0,200}>`)
 )
 
 // FromHTML is HTML as a text.
 func FromHTML(text string) string {
-	text = tag.ReplaceAllString(broken.ReplaceAllString(text, "\n"), "")
+	text = tag().ReplaceAllString(broken().ReplaceAllString(text, "\n"), "")
 	return strings.TrimSpace(Plain(html.UnescapeString(text)))
 }
 

@@ -3,12 +3,12 @@ package storage
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/truenas/api"
 	"drawbridge/internal/servers/truenas/desk"
 	"drawbridge/internal/servers/truenas/show"
@@ -107,7 +107,7 @@ func size(p api.Property) string {
 }
 
 // nameRule is what a dataset can be called below a pool.
-var nameRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-][A-Za-z0-9_.: -]*)+$`)
+var nameRule = pattern.New(`^[A-Za-z0-9][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-][A-Za-z0-9_.: -]*)+$`)
 
 type saveDatasetIn struct {
 	ID          string  `json:"id" jsonschema:"pool/path" max:"200"`
@@ -177,7 +177,7 @@ func (in saveDatasetIn) settings() (map[string]any, error) {
 
 // check is what can be told without TrueNAS.
 func (t Tools) check(in saveDatasetIn) (map[string]any, error) {
-	if in.Create && !nameRule.MatchString(in.ID) {
+	if in.Create && !nameRule().MatchString(in.ID) {
 		return nil, fault.New(fault.Invalid, "The id is not of the form pool/path with letters, digits, _ . : - in it. list_pools has the pools.")
 	}
 	if err := t.Change(in.ID); err != nil {

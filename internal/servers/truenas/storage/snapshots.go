@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/servers/kit"
+	"drawbridge/internal/servers/kit/pattern"
 	"drawbridge/internal/servers/truenas/api"
 	"drawbridge/internal/servers/truenas/desk"
 	"drawbridge/internal/servers/truenas/show"
@@ -143,13 +143,13 @@ type createSnapshotOut struct {
 }
 
 // snapshotRule is what a snapshot can be called.
-var snapshotRule = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+var snapshotRule = pattern.New(`^[A-Za-z0-9_.:-]+$`)
 
 func (t Tools) createSnapshot(ctx context.Context, c *kit.Call, in createSnapshotIn) (out createSnapshotOut, err error) {
 	if in.Name == "" {
 		in.Name = "manual-" + t.Now().UTC().Format("2006-01-02_15-04-05")
 	}
-	if !snapshotRule.MatchString(in.Name) {
+	if !snapshotRule().MatchString(in.Name) {
 		return out, fault.New(fault.Invalid, "A snapshot's name has letters, digits and _ . : - in it, nothing else. Take another.")
 	}
 	if err := t.Writable.Check("dataset", in.Dataset); err != nil {

@@ -2,11 +2,12 @@ package system
 
 import (
 	"encoding/json"
-	"regexp"
+
+	"drawbridge/internal/servers/kit/pattern"
 )
 
 // secretName matches the members that may hold a secret, or something to guess one from.
-var secretName = regexp.MustCompile(`(?i)pass|secret|key|hash|token|credential|private|salt|otp|arguments|env$|environ|auth|vnc|(^|\.)raw($|\.)`)
+var secretName = pattern.New(`(?i)pass|secret|key|hash|token|credential|private|salt|otp|arguments|env$|environ|auth|vnc|(^|\.)raw($|\.)`)
 
 // withoutSecrets is a value without the members that may be secret, at every level. The
 // middleware masks some of them for keys with few roles, but not for an administrator's.
@@ -22,7 +23,7 @@ func strip(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if secretName.MatchString(name) {
+			if secretName().MatchString(name) {
 				if _, flag := member.(bool); !flag { // such as key_loaded
 					delete(v, name)
 					continue
@@ -44,7 +45,7 @@ func asksSecret(filters []any) bool {
 	for _, f := range filters {
 		switch f := f.(type) {
 		case string: // the member of [member, operator, value], or a word of it
-			if secretName.MatchString(f) {
+			if secretName().MatchString(f) {
 				return true
 			}
 		case []any:
