@@ -45,7 +45,7 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	p.noteMissing(c)
-	p.tuneMemory()
+	ready := p.tuneMemory()
 	log := p.logger(c)
 	slog.SetDefault(log) // for libraries; our own parts get theirs handed in
 	a, err := app.New(ctx, log, c, app.Options{Version: version, Environ: p.Environ, Terminal: p.terminal(cmd.Bool("stdio"))})
@@ -55,8 +55,10 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	s := &service{p: p, log: log, app: a, cfg: c, src: p.Source(cmd), signals: signals()}
 	s.onTerminal = p.terminal(false) != nil
 	if cmd.Bool("stdio") {
+		ready()
 		err = s.overStdio(ctx)
 	} else if err = a.Start(ctx); err == nil {
+		ready()
 		err = s.wait(ctx, a.Wait())
 	}
 	return errors.Join(err, s.stop(ctx))
@@ -64,19 +66,24 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 
 // Memory settings of a server, unless the environment names others: the heap of a
 // gateway is small, so collecting it less often costs little and saves time on
-// every call; the limit keeps a burst of large results in bounds.
+// every call; the limit keeps a burst of large results in bounds. Starting makes
+// much that is needed once, and what stays must not lie scattered among it.
 const (
-	gcPercent   = 400
-	memoryLimit = 1 << 30
+	startPercent = 50
+	gcPercent    = 400
+	memoryLimit  = 1 << 30
 )
 
-func (p *program) tuneMemory() {
-	if !p.set("GOGC") {
-		debug.SetGCPercent(gcPercent)
-	}
+// tuneMemory is for the time of starting; what it returns, for the time after.
+func (p *program) tuneMemory() (ready func()) {
 	if !p.set("GOMEMLIMIT") {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	if p.set("GOGC") {
+		return func() {}
+	}
+	debug.SetGCPercent(startPercent)
+	return func() { debug.SetGCPercent(gcPercent) }
 }
 
 // set tells whether the environment has a variable.
