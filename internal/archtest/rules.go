@@ -59,6 +59,7 @@ var Rules = []Rule{
 	{Path: "internal/backend/remote/answer", Layer: 2},
 	{Path: "internal/backend/watching", Layer: 2},
 	{Path: "internal/backend/pace", Layer: 2},
+	{Path: "internal/backend/talk", Layer: 2},
 	{Path: "internal/endpoint/session/*", Layer: 2},
 
 	{Path: "internal/servers/kit/*", Layer: 2, Peers: []string{"internal/servers/kit/*"},

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"drawbridge/internal/backend"
+	"drawbridge/internal/backend/talk"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -25,7 +26,7 @@ type peer struct {
 	lost chan struct{}
 	read chan struct{} // closed when the reading goroutine has ended
 
-	lasting  backend.Lasting
+	lasting  talk.Lasting
 	leveling sync.Mutex // held while the log level is being set
 
 	mu      sync.Mutex // guards what follows
@@ -33,7 +34,7 @@ type peer struct {
 	quiet   map[int64]*call // our own that last or do not matter; a nil call is ignored
 	watches []*watch
 	asking  map[string]context.CancelFunc // by the process's own id of the question
-	early   backend.Early[held]
+	early   talk.Early[held]
 	lastID  int64
 	dead    string // why there is nobody to call any more; "" while there is
 	level   string // what logging/setLevel was last sent; "" for never
@@ -92,7 +93,7 @@ func (p *peer) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sin
 		// The reader may still look at the token when the request's bytes have gone
 		// back to their pool.
 		rev: req.Revision, caller: req.Caller, causes: backend.MayAsk(req.Method), token: bytes.Clone(req.ProgressToken()),
-		awaits: backend.Awaits(req), answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
+		awaits: talk.Awaits(req), answer: make(chan mcpwire.Outcome, 1), ear: ear{life: ctx, sink: sink},
 	}
 	if why := p.add(c); why != "" {
 		return backend.Broken(why)

@@ -9,6 +9,7 @@ import (
 
 	"drawbridge/internal/backend"
 	"drawbridge/internal/backend/remote/line"
+	"drawbridge/internal/backend/talk"
 	"drawbridge/internal/jsonscan"
 	"drawbridge/internal/mcpwire"
 )
@@ -28,7 +29,7 @@ type call struct {
 }
 
 func newCall(ctx context.Context, l *line.Line, req *mcpwire.Request, sink mcpwire.Sink) *call {
-	c := &call{Call: l.NewCall(req, sink), ctx: ctx, awaits: backend.Awaits(req)}
+	c := &call{Call: l.NewCall(req, sink), ctx: ctx, awaits: talk.Awaits(req)}
 	if backend.MayAsk(req.Method) {
 		c.caller = req.Caller
 	}
@@ -49,8 +50,8 @@ type router struct {
 	watch *call              // of the Watch, nil without one
 	asked map[string]*asking // questions that run, by the backend's raw id
 
-	early   backend.Early[*asking]
-	lasting backend.Lasting
+	early   talk.Early[*asking]
+	lasting talk.Lasting
 }
 
 func newRouter(l *line.Line) router {

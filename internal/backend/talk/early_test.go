@@ -1,4 +1,4 @@
-package backend_test
+package talk_test
 
 import (
 	"slices"
@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"drawbridge/internal/account"
-	"drawbridge/internal/backend"
+	"drawbridge/internal/backend/talk"
 	"drawbridge/internal/mcpwire"
 )
 
 // waiting holds questions as a peer does.
 type waiting struct {
 	mu    sync.Mutex // guards what follows
-	early backend.Early[string]
+	early talk.Early[string]
 	late  []string
 }
 

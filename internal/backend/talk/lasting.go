@@ -1,4 +1,8 @@
-package backend
+// Package talk is what a session with a legacy backend has to remember beyond a single
+// call: the progress of calls that have become tasks, and questions that come before
+// the first call. It sends and reads nothing; the peers that keep such sessions do,
+// over HTTP and over pipes.
+package talk
 
 import (
 	"bytes"

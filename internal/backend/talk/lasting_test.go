@@ -1,10 +1,10 @@
-package backend_test
+package talk_test
 
 import (
 	"fmt"
 	"testing"
 
-	"drawbridge/internal/backend"
+	"drawbridge/internal/backend/talk"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -19,7 +19,7 @@ func TestLasting(t *testing.T) {
 		return req
 	}
 	const handle = `{"task":{"taskId":"t","status":"working"}}`
-	var l backend.Lasting
+	var l talk.Lasting
 	for i, c := range []struct {
 		method, params, result string
 		lasts                  bool
