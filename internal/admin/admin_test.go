@@ -225,10 +225,8 @@ func TestAPI_addsNoCommands(t *testing.T) {
 				continue
 			}
 			body := strings.TrimSuffix(bodyFor(method, r.Pattern), "}")
-			switch {
-			case body == "":
-				body = `{"command":"sh"}`
-			case body == "{":
+			switch body {
+			case "", "{":
 				body = `{"command":"sh"}`
 			default:
 				body += `,"command":"sh"}`

@@ -30,6 +30,7 @@ var Rules = []Rule{
 	{Path: "test/*", Layer: TestLayer},
 
 	{Path: "internal/fault", Layer: 0},
+	{Path: "internal/servers/kit/pattern", Layer: 0},
 
 	{Path: "internal/secret", Layer: 1},
 	{Path: "internal/account", Layer: 1},
@@ -134,7 +135,7 @@ var Rules = []Rule{
 		Why: "main joins its families of commands"},
 }
 
-var serverImports = []string{"internal/servers/kit", "internal/fault", "internal/secret", "internal/egress", "internal/tables"}
+var serverImports = []string{"internal/servers/kit", "internal/servers/kit/pattern", "internal/fault", "internal/secret", "internal/egress", "internal/tables"}
 
 const serverReason = "a built-in server names what it needs and gets it in kit.Deps, so that it also runs alone"
 
@@ -176,7 +177,7 @@ var siblings = []struct {
 	{"internal/servers", []string{"kit", "kittest"}, "built-in servers are apart: what two of them need belongs into the kit"},
 	{"internal/oauth", nil, "endpoints of the authorization server meet only in app"},
 	{"internal/endpoint", []string{"session"}, "endpoints are apart: what two of them need belongs into endpoint/session"},
-	{"internal/backend", nil, "ways to reach a backend are apart: what two of them need belongs into backend"},
+	{"internal/backend", []string{"talk"}, "ways to reach a backend are apart: what two of them need belongs into backend or backend/talk"},
 }
 
 // environmentReaders may read the process's environment; everything else gets

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -159,9 +160,7 @@ func without(s *site, header string) http.HandlerFunc {
 		rec := httptest.NewRecorder()
 		(&site{issuer: s.issuer, date: s.date}).ServeHTTP(rec, r)
 		rec.Header().Del(header)
-		for name, values := range rec.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
 	}

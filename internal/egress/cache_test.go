@@ -127,11 +127,11 @@ func TestCache_failures(t *testing.T) {
 			c := newCache(s, nil)
 			start := time.Now()
 			_, err := c.Get(t.Context(), url, nil)
-			if took := time.Since(start); err != errShown || took != 5*time.Second { //nolint:errorlint // the very error
+			if took := time.Since(start); err != errShown || took != 5*time.Second { // the very error
 				t.Errorf("%s: %v after %v", name, err, took)
 			}
 			start = time.Now()
-			if _, err := c.Get(t.Context(), url, nil); err != errShown || time.Since(start) != 0 || s.count(url) != 1 { //nolint:errorlint // the very error
+			if _, err := c.Get(t.Context(), url, nil); err != errShown || time.Since(start) != 0 || s.count(url) != 1 { // the very error
 				t.Errorf("%s: again: %v after %v, fetched %d times", name, err, time.Since(start), s.count(url))
 			}
 			s.body, s.err, s.delay = "a", nil, 0
@@ -222,7 +222,7 @@ func TestCache_renew(t *testing.T) {
 		get("b", 3) // better than nothing
 		get("b", 3)
 		time.Sleep(2 * time.Hour)
-		if v, err := c.Get(t.Context(), url, nil); err != errShown { //nolint:errorlint // the very error
+		if v, err := c.Get(t.Context(), url, nil); err != errShown { // the very error
 			t.Errorf("long after: %q, %v", v, err)
 		}
 	})
@@ -234,7 +234,7 @@ func TestCache_admit(t *testing.T) {
 		s := &shelf{body: "a"}
 		c := newCache(s, nil)
 		no := func() error { return errDown }
-		if _, err := c.Get(t.Context(), url, no); err != errDown || s.count(url) != 0 { //nolint:errorlint // the very error
+		if _, err := c.Get(t.Context(), url, no); err != errDown || s.count(url) != 0 { // the very error
 			t.Errorf("not admitted: %v", err)
 		}
 		if _, err := c.Get(t.Context(), url, nil); err != nil {

@@ -92,10 +92,10 @@ func (g *Gateway) named(ctx context.Context, k catalogue.Kind, req *mcpwire.Requ
 	if it != nil {
 		verdict = it.Verdict(a, k)
 	}
-	switch {
-	case verdict == account.Granted:
+	switch verdict {
+	case account.Granted:
 		return it, mcpwire.Outcome{}
-	case verdict == account.NotGranted:
+	case account.NotGranted:
 		g.deny(ctx, it.Section.Backend.Name(), req)
 		return nil, notGranted(ctx, req, it)
 	}

@@ -114,7 +114,7 @@ func word(err error) string {
 	if err == nil {
 		return ""
 	}
-	if e, ok := err.(*oauth.Error); ok { //nolint:errorlint // callers look at the very error
+	if e, ok := err.(*oauth.Error); ok { // callers look at the very error
 		return e.Word
 	}
 	return "not an oauth.Error: " + err.Error()

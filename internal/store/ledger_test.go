@@ -21,7 +21,6 @@ type ledger struct {
 	state        map[string]string // by kind and id
 	client       map[string]string // of a code or grant
 	grant        map[string]string // of an access token, refresh token or spent code
-	access       []string          // hashes
 	acknowledged int
 
 	round map[string]bool // things that are looked at in this round

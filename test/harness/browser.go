@@ -14,7 +14,7 @@ import (
 // Browser is a tab of a headless Chromium that a person could sit at.
 type Browser struct {
 	tb  testing.TB
-	ctx context.Context //nolint:containedctx // a tab is a context to chromedp
+	ctx context.Context // a tab is a context to chromedp
 }
 
 // Chromium starts a browser with a profile of its own. It ends with the test.

@@ -103,7 +103,7 @@ func TestThreats(t *testing.T) {
 	}
 	for line := range strings.Lines(securityPage(t)) {
 		if cells := strings.Split(line, "|"); len(cells) == 6 {
-			for _, id := range strings.Fields(cells[1]) {
+			for id := range strings.FieldsSeq(cells[1]) {
 				told[id] = true
 			}
 		}

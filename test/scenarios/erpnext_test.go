@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"drawbridge/internal/servers/erpnext/fake"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // pair is the key and the secret of somebody in the example.
@@ -171,7 +172,7 @@ func report(t *testing.T, era string) {
 	is(t, "runs without filters", run(), 0)
 	has(t, "the filters", v.must("get_report_filters", `{"report":"General Ledger"}`, nil).Text, "from_date", "to_date", "company")
 	const wish = `{"report":"General Ledger","filters":{"company":"Tinker & Co","from_date":"2026-01-01","to_date":"2026-12-31"},"columns":["posting_date","account","debit","credit"]}`
-	f.Break(fake.BadGateway(0))
+	f.Break(upstreamtest.BadGateway(0))
 	v.refused("run_report", wish, "502")
 	f.Mend()
 	var out struct {

@@ -211,7 +211,7 @@ func (s *server) start() {
 	run.Await(s.t, s.addr)
 	s.stop = func() { cancel(); run.AwaitEnd(s.t) }
 	run.AwaitReady(s.t, "be ready", func(context.Context) bool {
-		res, err := http.Get(s.base() + "/readyz") //nolint:noctx // bounded by AwaitReady
+		res, err := http.Get(s.base() + "/readyz")
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	})
 }

@@ -70,7 +70,7 @@ func approve(b *harness.Browser, authorize string, ticks ...string) {
 
 func form(t *testing.T, to string, v url.Values) (int, map[string]any) {
 	t.Helper()
-	res, err := http.PostForm(to, v) //nolint:noctx // bounded by the test
+	res, err := http.PostForm(to, v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func answer(t *testing.T, res *http.Response) (int, map[string]any) {
 
 func get(t *testing.T, from string) map[string]any {
 	t.Helper()
-	res, err := http.Get(from) //nolint:noctx // bounded by the test
+	res, err := http.Get(from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestSeedFlow(t *testing.T) {
 	redirect, came := callback(t, "/api/mcp/auth_callback")
 	body, _ := json.Marshal(map[string]any{"client_name": "Claude", "redirect_uris": []string{redirect},
 		"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"}, "token_endpoint_auth_method": "none"})
-	res, err := http.Post(endpoint("registration_endpoint"), "application/json", bytes.NewReader(body)) //nolint:noctx // bounded by the test
+	res, err := http.Post(endpoint("registration_endpoint"), "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -59,10 +60,8 @@ func rightsText(r account.Rights) string {
 }
 
 func names(list []string) string {
-	for _, name := range list {
-		if name == account.Any {
-			return "all"
-		}
+	if slices.Contains(list, account.Any) {
+		return "all"
 	}
 	return strings.Join(list, " ")
 }

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -83,10 +84,8 @@ func (f *form) lines(name string) []string { return strings.Fields(f.secret(name
 // rights are the boxes of the template "rights".
 func (f *form) rights() account.Rights {
 	all := func(list []string) []string {
-		for _, one := range list {
-			if one == account.Any {
-				return []string{account.Any}
-			}
+		if slices.Contains(list, account.Any) {
+			return []string{account.Any}
 		}
 		return list
 	}

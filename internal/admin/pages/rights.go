@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"drawbridge/internal/account"
-	"drawbridge/internal/backend"
 	"drawbridge/internal/web"
 )
 
@@ -88,20 +87,6 @@ func statusState(status string) state {
 		return state{"ok", status}
 	}
 	return state{"off", status}
-}
-
-func backendState(s backend.State) state {
-	switch s {
-	case backend.Ready:
-		return state{"ok", "healthy"}
-	case backend.Connecting:
-		return state{"ask", "connecting"}
-	case backend.Degraded:
-		return state{"warn", "degraded"}
-	case backend.Failed:
-		return state{"bad", "failed"}
-	}
-	return state{"off", "off"}
 }
 
 // claimed is what somebody calls itself, made safe to show; fallback where nothing

@@ -239,8 +239,7 @@ func (l *Lot) answered(p *call) {
 	l.drop(p)
 	now, mine := l.now(), 0
 	l.recent = append(l.recent, answered{p.info.ID, p.info.User, now})
-	for i := len(l.recent) - 1; i >= 0; i-- {
-		a := l.recent[i]
+	for i, a := range slices.Backward(l.recent) {
 		if a.user == p.info.User {
 			mine++
 		}

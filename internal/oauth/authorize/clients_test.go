@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -199,9 +200,7 @@ func TestAuthorize_clients(t *testing.T) {
 			if s.redirect != "" {
 				q.Set("redirect_uri", s.redirect)
 			}
-			for key, v := range s.params {
-				q[key] = v
-			}
+			maps.Copy(q, s.params)
 			path := s.path
 			if path == "" {
 				path = "/oauth/authorize"

@@ -102,7 +102,7 @@ func (h *Handler) refused(ctx context.Context, q request, hash [32]byte, err err
 func narrowed(q request, found oauth.Refresh) (string, *oauth.Error) {
 	has := strings.Fields(scopeOf(found.Grant, found.Scope))
 	var asked []string
-	for _, scope := range strings.Fields(oauth.Known(q.params.Get("scope"))) {
+	for scope := range strings.FieldsSeq(oauth.Known(q.params.Get("scope"))) {
 		switch {
 		case slices.Contains(has, scope):
 			asked = append(asked, scope)

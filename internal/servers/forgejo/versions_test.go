@@ -3,6 +3,7 @@ package forgejo_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -22,9 +23,7 @@ func at(t *testing.T, f *fake.Server, settings map[string]string) *kit.Server {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	all := map[string]string{"url": srv.URL}
-	for k, v := range settings {
-		all[k] = v
-	}
+	maps.Copy(all, settings)
 	s := kittest.Suite{Settings: all, New: func(set kit.Settings, deps kit.Deps) (*kit.Server, error) {
 		deps.Credentials = own{"ada": fake.AdaToken, "ben": fake.BenToken, "eve": fake.EveToken, "reader": fake.ReadToken, "stranger": "wrong"}
 		return kittest.Opens(forgejo.ReadConfig, forgejo.New)(set, deps)

@@ -3,6 +3,7 @@ package kit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"drawbridge/internal/fault"
@@ -89,10 +90,10 @@ func (s *Server) offerJobs() {
 	if !hasLong(s.spec.Tools, s) {
 		return
 	}
-	s.spec.Tools = append(s.spec.Tools[:len(s.spec.Tools):len(s.spec.Tools)],
+	s.spec.Tools = append(slices.Clip(s.spec.Tools),
 		Read("job_status", "Job Status", "Read how far a job of a long call is, with its result once it is done.", s.jobStatus).Within(2*time.Minute),
 		Write("job_cancel", "Cancel Job", "End a job of a long call. What it has done stays done.", s.jobCancel).Idempotent())
-	s.spec.Templates = append(s.spec.Templates[:len(s.spec.Templates):len(s.spec.Templates)], Template{
+	s.spec.Templates = append(slices.Clip(s.spec.Templates), Template{
 		URITemplate: s.jobTemplate(), Name: "job", Title: "Job", Description: "A long call that goes on in the background.", MIMEType: "application/json",
 		Read: func(_ context.Context, c *Call, vars map[string]string) (Content, error) {
 			j, err := s.jobs.Find(c.user, vars["id"])

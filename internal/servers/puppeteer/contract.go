@@ -138,8 +138,7 @@ func (s *server) goTo(ctx context.Context, t *session.Tab, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, navigateTime)
 	defer cancel()
 	err := t.Page.Navigate(ctx, url)
-	var net *page.NetError
-	if errors.As(err, &net) {
+	if net, ok := errors.AsType[*page.NetError](err); ok {
 		if why := s.guard.Why(net.URL, since); why != nil && fault.CodeOf(why) == fault.Forbidden {
 			return why
 		}
@@ -362,8 +361,7 @@ func (s *server) evaluate(ctx context.Context, c *kit.Call, in evaluateIn) (kit.
 }
 
 func scriptFailed(err error) error {
-	var thrown *page.ScriptError
-	if errors.As(err, &thrown) {
+	if thrown, ok := errors.AsType[*page.ScriptError](err); ok {
 		return fault.Wrap(err, fault.Invalid, "Script execution failed: %s", thrown.Message)
 	}
 	return fault.Wrap(err, fault.CodeOf(err), "Script execution failed: %s", fault.PublicOf(err))

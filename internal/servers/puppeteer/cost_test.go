@@ -22,7 +22,7 @@ func shop() string {
 		fmt.Fprintf(&b, `<li class="%s__item"><a class="%s__link" href="/c/%s?ref=%s" data-track="{&quot;area&quot;:&quot;%s&quot;}">%s<span class="%s__label">%s</span></a></li>`, class, class, strings.ToLower(name), class, class, icon, class, name)
 	}
 	b.WriteString(`<!doctype html><html lang=en><title>Tea</title><body class="page page--list theme-light"><header class="site-header"><nav class="main-nav" aria-label="Main"><ul class="main-nav__list">`)
-	for _, name := range strings.Fields("Tea Coffee Cocoa Cups Pots Filters Kettles Gifts Offers Journal Shops Help") {
+	for name := range strings.FieldsSeq("Tea Coffee Cocoa Cups Pots Filters Kettles Gifts Offers Journal Shops Help") {
 		link("main-nav", name)
 	}
 	b.WriteString(`</ul></nav><button class="btn btn--icon cart-button" id="cart" data-count="0" aria-label="Cart, 0 items">` + icon + `<span class="cart-button__count">0</span></button></header><main class="content" id="content"><h1 class="content__title">Tea</h1>` +
@@ -32,7 +32,7 @@ func shop() string {
 			`<h2 class="product__name"><a href="/p/tea-%d">Tea number %d</a></h2><p class="product__price"><span class="price price--now">%d.90 EUR</span></p><button type="button" class="btn btn--primary product__add" onclick="let c=document.querySelector('.cart-button__count');c.textContent=+c.textContent+1;document.getElementById('cart').setAttribute('aria-label','Cart, '+c.textContent+' items')">%s Add</button></article></li>`, i, 5+i, i, i, i, i, i, i, i, 5+i, icon)
 	}
 	b.WriteString(`</ul></main><footer class="site-footer"><ul class="footer-nav">`)
-	for _, name := range strings.Fields("Imprint Privacy Terms Delivery Returns Careers Press Newsletter") {
+	for name := range strings.FieldsSeq("Imprint Privacy Terms Delivery Returns Careers Press Newsletter") {
 		link("footer-nav", name)
 	}
 	b.WriteString(`</ul></footer><script type="application/json" id="state">{"user":null,"cart":{"items":[]},"flags":{"a":true,"b":false},"currency":"EUR"}</script></body></html>`)

@@ -155,8 +155,7 @@ func (s *server) runScript(ctx context.Context, c *kit.Call, in scriptIn) (scrip
 			script = "(" + in.Function + ")(document.querySelector(" + string(raw) + "))"
 		}
 		v, err := t.Page.Evaluate(ctx, script)
-		var thrown *page.ScriptError
-		if errors.As(err, &thrown) {
+		if _, ok := errors.AsType[*page.ScriptError](err); ok {
 			return fault.Wrap(err, fault.Invalid, "The script failed. Correct it: it is a function, and what it gives can be written as JSON. Its error is in the console only if it says it there.")
 		}
 		if err != nil {

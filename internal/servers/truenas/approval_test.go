@@ -1,6 +1,7 @@
 package truenas_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -152,9 +153,7 @@ func TestHouse_tasksSpareTheProtected(t *testing.T) {
 	} {
 		h.With(func(n *fake.Seed) {
 			row := nas.Row{"id": 77, "name": "n", "description": "d", "desc": "d", "enabled": true, "job": nil, "state": nas.Row{"state": "PENDING"}}
-			for k, v := range tc.row {
-				row[k] = v
-			}
+			maps.Copy(row, tc.row)
 			n.Tasks[tc.table] = []nas.Row{row}
 		})
 		args := `{"kind":"` + tc.kind + `","id":77}`

@@ -59,7 +59,7 @@ func TestAccess_csrf(t *testing.T) {
 	if in.json()["message"] != "Logged In" || in.json()["full_name"] != "Sam Sales" {
 		t.Errorf("login %s", in.text)
 	}
-	cookie := strings.Split(in.header.Get("Set-Cookie"), ";")[0]
+	cookie, _, _ := strings.Cut(in.header.Get("Set-Cookie"), ";")
 	send := func(method, path, token string) answer {
 		var body any
 		if method == "POST" {

@@ -163,10 +163,6 @@ func at(doctype, name string) string {
 	return "/api/resource/" + url.PathEscape(doctype) + "/" + url.PathEscape(name)
 }
 
-func call(method string, args obj) (string, string, obj) {
-	return "POST", "/api/method/" + method, args
-}
-
 func rows(o obj, table string) []obj {
 	var found []obj
 	list, _ := o[table].([]any)

@@ -2,6 +2,7 @@ package fake_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -14,12 +15,8 @@ func TestRefusals(t *testing.T) {
 	order := obj{"customer": "West View Software", "delivery_date": "2027-01-01", "items": []obj{{"item_code": "SKU001", "qty": 1}}}
 	with := func(more obj) obj {
 		o := obj{}
-		for k, v := range order {
-			o[k] = v
-		}
-		for k, v := range more {
-			o[k] = v
-		}
+		maps.Copy(o, order)
+		maps.Copy(o, more)
 		return o
 	}
 	for name, c := range map[string]struct {

@@ -105,7 +105,7 @@ func (r Repo) Dispatch(ctx context.Context, workflow, ref string, inputs map[str
 		RunID int64 `json:"workflow_run_id"` // Gitea
 	}
 	if err := decode(answer.Body, &out); err != nil {
-		return 0, nil //nolint:nilerr // it was started; which run it is can be listed
+		return 0, nil // it was started; which run it is can be listed
 	}
 	return max(out.ID, out.RunID), nil
 }

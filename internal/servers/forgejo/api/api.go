@@ -12,6 +12,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -98,9 +99,7 @@ func (s Session) text(ctx context.Context, path, what string) (string, error) {
 // list reads a window of a list that is a bare array.
 func list[T any](ctx context.Context, s Session, w Window, path string, q url.Values, what string) ([]T, int, error) {
 	return pages(ctx, s, w, func(ctx context.Context, page url.Values) (rows []T, total int, err error) {
-		for k, v := range q {
-			page[k] = v
-		}
+		maps.Copy(page, q)
 		a, err := s.call(ctx, kit.Request{Path: path, Query: page, Into: &rows, What: what})
 		return rows, totalOf(a), err
 	})

@@ -3,6 +3,7 @@ package ci
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"drawbridge/internal/fault"
@@ -214,8 +215,8 @@ func logLines(log api.Log) []string {
 // lastFitting keeps the last lines that fit an answer.
 func lastFitting(lines []string) []string {
 	size := 0
-	for i := len(lines) - 1; i >= 0; i-- {
-		if size += len(lines[i]) + 1; size > show.TextRoom {
+	for i, line := range slices.Backward(lines) {
+		if size += len(line) + 1; size > show.TextRoom {
 			return lines[i+1:]
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // field walks into nested objects: "head.sha".
 func field(o any, path string) any {
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		m, _ := o.(map[string]any)
 		o = m[name]
 	}

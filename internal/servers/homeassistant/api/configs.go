@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -191,18 +192,14 @@ func (s Session) Entries(ctx context.Context, ids []string) (map[string]Entry, e
 // or label. changes has the members of the API.
 func (s Session) UpdateRegistry(ctx context.Context, kind, id string, changes map[string]any) error {
 	cmd := link.Command{"type": "config/" + kind + "_registry/update", kind + "_id": id}
-	for k, v := range changes {
-		cmd[k] = v
-	}
+	maps.Copy(cmd, changes)
 	return s.do(ctx, cmd, nil, kind+" "+id)
 }
 
 // CreateInRegistry adds an area, floor or label.
 func (s Session) CreateInRegistry(ctx context.Context, kind string, members map[string]any) (string, error) {
 	cmd := link.Command{"type": "config/" + kind + "_registry/create"}
-	for k, v := range members {
-		cmd[k] = v
-	}
+	maps.Copy(cmd, members)
 	var out map[string]json.RawMessage
 	err := s.do(ctx, cmd, &out, "a new "+kind)
 	var id Text

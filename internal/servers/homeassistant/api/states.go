@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -122,7 +123,7 @@ type change struct {
 	Plus  brief `json:"+"`
 	Minus struct {
 		Attributes Texts `json:"a"`
-	} `json:"-,"`
+	} `json:"-,"` //nolint:staticcheck // its name is "-"
 }
 
 // reader makes whole states of events.
@@ -155,9 +156,7 @@ func (m seen) reader(tell func(map[string]State), lost func()) func([]byte) {
 		for _, id := range e.Removed {
 			news[id] = State{ID: id}
 		}
-		for id, s := range news {
-			m[id] = s
-		}
+		maps.Copy(m, news)
 		tell(news)
 	}
 }
@@ -168,12 +167,8 @@ func (b brief) over(s State) State {
 		s.State = *b.State
 	}
 	attributes := make(Attributes, len(s.Attributes)+len(b.Attributes))
-	for k, v := range s.Attributes {
-		attributes[k] = v
-	}
-	for k, v := range b.Attributes {
-		attributes[k] = v
-	}
+	maps.Copy(attributes, s.Attributes)
+	maps.Copy(attributes, b.Attributes)
 	s.Attributes = attributes
 	if b.Changed != nil {
 		s.LastChanged, s.LastUpdated = *b.Changed, *b.Changed

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"time"
 
@@ -187,9 +188,7 @@ func (s Session) Events(ctx context.Context, id string, from, to time.Time) ([]E
 // ChangeEvent creates, updates or deletes an event of a calendar: op is one of these.
 func (s Session) ChangeEvent(ctx context.Context, op, id string, members map[string]any) error {
 	cmd := link.Command{"type": "calendar/event/" + op, "entity_id": id}
-	for k, v := range members {
-		cmd[k] = v
-	}
+	maps.Copy(cmd, members)
 	return s.do(ctx, cmd, nil, "the event in "+id)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -112,9 +113,7 @@ func (c *socket) ask(kind string, members obj) obj {
 	c.t.Helper()
 	c.id++
 	msg := obj{"id": c.id, "type": kind}
-	for k, v := range members {
-		msg[k] = v
-	}
+	maps.Copy(msg, members)
 	c.send(msg)
 	for {
 		if v := c.read(); v["id"] == float64(c.id) && v["type"] != "event" {

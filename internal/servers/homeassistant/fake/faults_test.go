@@ -127,7 +127,7 @@ func TestFaults_requests(t *testing.T) {
 		t.Errorf("opening a socket: %v", err)
 	}
 	s.Break(fake.Fault{Path: "/api/states", Garbage: true})
-	if _, body, _ := request(t, "GET", url+"/api/states", fake.AdminToken, ""); body != `{"message": <html>` {
+	if _, body, _ := request(t, "GET", url+"/api/states", fake.AdminToken, ""); body != `{"data": <html>` {
 		t.Error(body)
 	}
 	s.Mend()

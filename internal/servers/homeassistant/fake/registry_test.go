@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -26,9 +27,7 @@ func TestRegistry_kinds(t *testing.T) {
 	} {
 		base, key := "config/"+tc.noun+"_registry/", tc.noun+"_id"
 		with := func(more obj) obj {
-			for k, v := range tc.scope {
-				more[k] = v
-			}
+			maps.Copy(more, tc.scope)
 			return more
 		}
 		made := c.must(base+"create", with(obj{"name": tc.name})).(obj)

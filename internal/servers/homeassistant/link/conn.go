@@ -270,7 +270,7 @@ func (c *conn) end(why error) {
 	if own {
 		_ = c.ws.Close(websocket.StatusNormalClosure, "")
 	} else {
-		c.ws.CloseNow()
+		_ = c.ws.CloseNow()
 		l.o.Log.DebugContext(l.ctx, "connection to home assistant ended", "error", why)
 	}
 	for _, w := range waiting {

@@ -103,14 +103,14 @@ func (l *Link) dial(ctx context.Context) (*conn, error) {
 		return nil, l.o.Refine(err)
 	}
 	if err := l.signIn(ctx, ws); err != nil {
-		ws.CloseNow()
+		_ = ws.CloseNow()
 		return nil, err
 	}
 	c := newConn(l, ws)
 	l.mu.Lock()
 	if l.ctx.Err() != nil {
 		l.mu.Unlock()
-		ws.CloseNow()
+		_ = ws.CloseNow()
 		return nil, errClosed
 	}
 	l.now, l.refused = c, nil

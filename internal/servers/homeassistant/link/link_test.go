@@ -35,8 +35,6 @@ type peer struct {
 	url     string
 	opened  atomic.Int64
 	refused atomic.Bool // the token is
-	mu      sync.Mutex  // guards heard
-	heard   []string    // types of commands
 }
 
 func play(t *testing.T, s script) (*peer, *link.Link) {

@@ -73,8 +73,8 @@ func holds(t reflect.Type, seen map[reflect.Type]bool) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return holds(t.Elem(), seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if holds(t.Field(i).Type, seen) {
+		for field := range t.Fields() {
+			if holds(field.Type, seen) {
 				return true
 			}
 		}
@@ -104,8 +104,8 @@ func (m *Marks) mark(v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			m.mark(v.Field(i))
+		for _, field := range v.Fields() {
+			m.mark(field)
 		}
 	case reflect.Array:
 		for i := range v.Len() {

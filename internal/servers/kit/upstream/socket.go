@@ -26,7 +26,7 @@ func (c *Client) Socket(ctx context.Context, path string, header http.Header) (*
 		sent = http.Header{}
 	}
 	sent.Set("User-Agent", cmp.Or(sent.Get("User-Agent"), userAgent))
-	conn, resp, err := websocket.Dial(ctx, c.base.Scheme+"://"+c.base.Host+c.base.EscapedPath()+path, &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, c.base.Scheme+"://"+c.base.Host+c.base.EscapedPath()+path, &websocket.DialOptions{ //nolint:bodyclose // the library closes it
 		HTTPClient: &http.Client{Transport: pool, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		HTTPHeader: sent,
 	})

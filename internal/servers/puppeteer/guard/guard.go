@@ -176,8 +176,7 @@ func (g *Guard) Why(raw string, since time.Time) error {
 	if errors.Is(r.err, ErrRefused) {
 		return g.public(host, r.err)
 	}
-	var dns *net.DNSError
-	if errors.As(r.err, &dns) {
+	if _, ok := errors.AsType[*net.DNSError](r.err); ok {
 		return g.public(host, r.err)
 	}
 	return fault.Wrap(r.err, fault.Upstream, "%s did not accept a connection. Check host and port, or try again later.", host)

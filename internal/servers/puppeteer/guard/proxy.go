@@ -61,7 +61,7 @@ func newProxy(g *Guard) *proxy {
 
 // Start opens the proxy and gives its address. Close ends it.
 func (g *Guard) Start() (address string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
 	if err != nil {
 		return "", fmt.Errorf("listen for the browser: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"drawbridge/internal/fault"
@@ -62,9 +63,7 @@ func (p *Page) Click(ctx context.Context, t Target, how Clicking) error {
 
 func mouseEvent(kind string, at place, more m) m {
 	e := m{"type": kind, "x": at.X, "y": at.Y}
-	for k, v := range more {
-		e[k] = v
-	}
+	maps.Copy(e, more)
 	return e
 }
 

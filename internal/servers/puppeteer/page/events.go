@@ -2,7 +2,6 @@ package page
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 )
 
@@ -296,6 +295,3 @@ func (x exception) message() string {
 	line, _, _ := strings.Cut(x.Exception.Description, "\n    at ")
 	return line
 }
-
-// number is a position or size of the page in its shortest form.
-func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -72,9 +73,7 @@ func (p *Page) key(ctx context.Context, name string, modifiers int) error {
 	if modifiers&2 != 0 && strings.EqualFold(name, "a") {
 		down["commands"] = []string{"selectAll"}
 	}
-	for k, v := range event {
-		down[k] = v
-	}
+	maps.Copy(down, event)
 	p.s.Send("Input.dispatchKeyEvent", down)
 	event["type"] = "keyUp"
 	return p.call(ctx, "Input.dispatchKeyEvent", event, nil)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,13 +67,13 @@ func (p *configParser) file(name string, outer []*cond, depth int) error {
 		switch key {
 		case "":
 		case "host":
-			conds = append(outer[:len(outer):len(outer)], &cond{kind: "name", patterns: args})
+			conds = append(slices.Clip(outer), &cond{kind: "name", patterns: args})
 		case "match":
 			more, err := matchConds(args)
 			if err != nil {
 				return fmt.Errorf("%s: %w", where, err)
 			}
-			conds = append(outer[:len(outer):len(outer)], more...)
+			conds = append(slices.Clip(outer), more...)
 		case "include":
 			if err := p.include(args, conds, depth); err != nil {
 				return fmt.Errorf("%s: %w", where, err)

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,7 +82,7 @@ func readPolicy(file string) (policy, error) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	dec.KnownFields(true)
-	if err := dec.Decode(&p); err != nil && err != io.EOF {
+	if err := dec.Decode(&p); err != nil && !errors.Is(err, io.EOF) {
 		return p, fmt.Errorf("read ssh policy %s: %w", file, err)
 	}
 	if p.Rules == nil {
@@ -160,7 +161,7 @@ func (p policy) describe(h *Host) error {
 	}
 	for _, f := range d.Fingerprints {
 		if !strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43 {
-			return fmt.Errorf("the fingerprint %q is not one; ssh-keygen -lf FILE.pub shows it as SHA256:...", f)
+			return fmt.Errorf("the fingerprint %q is not one; ssh-keygen -lf FILE.pub shows it, beginning with SHA256:", f)
 		}
 	}
 	h.Groups, h.Tier, h.Pins = d.Groups, d.Tier, d.Fingerprints

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,8 +230,8 @@ func (c *Conn) idle() bool {
 // Close ends the connection and those it goes through. It may be called twice.
 func (c *Conn) Close() {
 	_ = c.client.Close() // over is over
-	for i := len(c.hops) - 1; i >= 0; i-- {
-		_ = c.hops[i].Close()
+	for _, hop := range slices.Backward(c.hops) {
+		_ = hop.Close()
 	}
 }
 

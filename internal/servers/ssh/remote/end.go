@@ -24,7 +24,7 @@ const ender = `left() { kill -0 -"$1" 2>/dev/null || return 1; p=$(ps -e -o pgid
 
 // end ends what a command started, after its time or when its caller has gone. It
 // tells whether all of it is gone. The session is over afterwards.
-func (c Conn) end(ctx context.Context, r *running, s *ssh.Session, over <-chan error) bool {
+func (c Conn) end(ctx context.Context, r *running, s *ssh.Session, over <-chan struct{}) bool {
 	grace := time.NewTimer(endGrace)
 	defer grace.Stop()
 	select {
@@ -54,7 +54,7 @@ func (c Conn) end(ctx context.Context, r *running, s *ssh.Session, over <-chan e
 }
 
 // hangUp closes a session, and the connection if the host does not answer to that.
-func (c Conn) hangUp(s *ssh.Session, over <-chan error) {
+func (c Conn) hangUp(s *ssh.Session, over <-chan struct{}) {
 	_ = s.Close() // the connection may be gone already
 	grace := time.NewTimer(endGrace)
 	defer grace.Stop()

@@ -127,14 +127,16 @@ func (c Conn) Run(ctx context.Context, cmd Command) (Result, error) {
 	if err := s.Start(r.text); err != nil {
 		return Result{}, c.startError(err)
 	}
-	over := make(chan error, 1)
-	go func() { over <- s.Wait() }() // ends with the session
+	over := make(chan struct{})
+	var waited error                               // read once over is closed
+	go func() { waited = s.Wait(); close(over) }() // ends with the session
 	timer := time.NewTimer(cmd.Timeout)
 	defer timer.Stop()
 	var ended error
 	stopped := false
 	select {
-	case ended = <-over:
+	case <-over:
+		ended = waited
 	case <-timer.C:
 		stopped = true
 	case <-ctx.Done():

@@ -1,7 +1,6 @@
 package fake_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"

@@ -2,6 +2,7 @@ package books
 
 import (
 	"fmt"
+	"maps"
 
 	"drawbridge/internal/servers/erpnext/fake/exc"
 	"drawbridge/internal/servers/erpnext/fake/meta"
@@ -22,9 +23,7 @@ func entry(s *site.Site, ledger string, values obj) {
 			doc[f.Name] = 0
 		}
 	}
-	for k, v := range values {
-		doc[k] = v
-	}
+	maps.Copy(doc, values)
 	s.Put(doc)
 }
 
@@ -39,9 +38,7 @@ func bookInvoice(s *site.Site, doc obj) {
 	}
 	base := obj{"posting_date": doc["posting_date"], "company": doc["company"], "voucher_type": doc["doctype"], "voucher_no": doc["name"]}
 	write := func(values obj) {
-		for k, v := range base {
-			values[k] = v
-		}
+		maps.Copy(values, base)
 		entry(s, "GL Entry", values)
 	}
 	write(obj{"account": doc[account], "party_type": kind, "party": doc[party], side: doc["base_grand_total"], "against_voucher": doc["name"]})
@@ -112,9 +109,7 @@ func paid(s *site.Site, doc obj, sign float64) error {
 		if isParty {
 			values["party_type"], values["party"] = doc["party_type"], doc["party"]
 		}
-		for k, v := range base {
-			values[k] = v
-		}
+		maps.Copy(values, base)
 		entry(s, "GL Entry", values)
 	}
 	write(doc["paid_to"], "debit", doc["payment_type"] == "Pay")

@@ -188,8 +188,7 @@ func Bold(s string) string { return "<strong>" + s + "</strong>" }
 
 // From is err as an exception; one that is none is a bug of the fake.
 func From(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return Raise(Type, "%s", strings.TrimSpace(err.Error()))

@@ -201,7 +201,7 @@ func cut(line string) []string {
 func parseDocType(line string) *DocType {
 	parts := cut(line)
 	d := &DocType{Name: parts[0], Module: parts[1]}
-	for _, word := range strings.Fields(parts[2]) {
+	for word := range strings.FieldsSeq(parts[2]) {
 		key, value, _ := strings.Cut(word, "=")
 		value = strings.ReplaceAll(value, "~", " ")
 		switch key {
@@ -231,7 +231,7 @@ func parseDocType(line string) *DocType {
 func parsePerm(line string) Perm {
 	parts := cut(line)
 	p := Perm{Role: parts[0]}
-	for _, word := range strings.Fields(parts[1]) {
+	for word := range strings.FieldsSeq(parts[1]) {
 		switch {
 		case word == "owner":
 			p.IfOwner = true
@@ -253,7 +253,7 @@ func parseField(line string) (Field, error) {
 	if f.Type == "Select" {
 		f.Options = strings.ReplaceAll(f.Options, "/", "\n")
 	}
-	for _, word := range strings.Fields(parts[4]) {
+	for word := range strings.FieldsSeq(parts[4]) {
 		key, value, given := strings.Cut(word, "=")
 		value = strings.ReplaceAll(value, "~", " ")
 		switch {

@@ -3,6 +3,7 @@
 package office
 
 import (
+	"maps"
 	"time"
 
 	"drawbridge/internal/servers/erpnext/fake/site"
@@ -24,9 +25,7 @@ func New() *Office { return &Office{MaxFile: 25 << 20} }
 func (o *Office) Methods() map[string]wire.Method {
 	all := map[string]wire.Method{}
 	for _, more := range []map[string]wire.Method{o.files(), o.reports(), o.apps()} {
-		for path, m := range more {
-			all[path] = m
-		}
+		maps.Copy(all, more)
 	}
 	return all
 }

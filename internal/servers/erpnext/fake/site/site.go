@@ -9,6 +9,7 @@ package site
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -210,9 +211,7 @@ func (s *Site) Set(doctype, name string, values Obj) {
 	if doc == nil {
 		return
 	}
-	for k, v := range values {
-		doc[k] = v
-	}
+	maps.Copy(doc, values)
 	s.Put(doc)
 }
 

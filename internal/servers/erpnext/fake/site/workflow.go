@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"drawbridge/internal/servers/erpnext/fake/exc"
@@ -170,9 +171,7 @@ func (s *Site) Comment(ss *Session, kind, doctype, name, content string) Obj {
 // (insert with ignore_permissions).
 func (s *Site) Record(ss *Session, doctype string, values Obj) Obj {
 	doc, now := s.fresh(s.Reg.Get(doctype)), s.Stamp()
-	for k, v := range values {
-		doc[k] = v
-	}
+	maps.Copy(doc, values)
 	doc["name"], doc["owner"], doc["modified_by"], doc["creation"], doc["modified"] = s.Hash(), ss.User.Name, ss.User.Name, now, now
 	s.Put(doc)
 	return doc

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -59,9 +60,7 @@ type Reply struct {
 
 // Write sends it.
 func (p Reply) Write(w http.ResponseWriter) {
-	for k, v := range p.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.Header)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(p.Body) // a client that hung up is no fault of ours
 }

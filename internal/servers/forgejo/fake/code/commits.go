@@ -164,7 +164,7 @@ func (c call) tags() exchange.Reply {
 func (c call) statusesOf(latest bool) (string, []*forge.Status, *exchange.Reply) {
 	at := c.Repo.Git.Resolve(c.Vars["ref"])
 	if at == nil {
-		return "", nil, exchange.Ptr(c.Missing(fmt.Sprintf("object does not exist [id: %s, rel_path: ]", c.Vars["ref"])))
+		return "", nil, new(c.Missing(fmt.Sprintf("object does not exist [id: %s, rel_path: ]", c.Vars["ref"])))
 	}
 	var found []*forge.Status
 	for _, s := range c.Repo.Statuses {

@@ -25,9 +25,9 @@ func (c call) at() (*gitstore.Commit, string, *exchange.Reply) {
 		return found, ref, nil
 	}
 	if c.Profile.Forgejo() {
-		return nil, "", exchange.Ptr(c.Missing())
+		return nil, "", new(c.Missing())
 	}
-	return nil, "", exchange.Ptr(c.Missing(fmt.Sprintf("object does not exist [id: %s, rel_path: ]", ref)))
+	return nil, "", new(c.Missing(fmt.Sprintf("object does not exist [id: %s, rel_path: ]", ref)))
 }
 
 // contents is an object for a file and a list for a folder (swagger ContentsResponse).
@@ -243,14 +243,14 @@ func (c call) change(in fileOptions, ops []operation) (*commitOn, *exchange.Repl
 		if c.Profile.Forgejo() {
 			which = "this"
 		}
-		return nil, exchange.Ptr(c.Fail(http.StatusForbidden, "user should have a permission to write to %s branch", which))
+		return nil, new(c.Fail(http.StatusForbidden, "user should have a permission to write to %s branch", which))
 	}
 	tip := r.Tip(in.Branch)
 	if tip == nil && !r.Empty() {
-		return nil, exchange.Ptr(c.Fail(http.StatusNotFound, "branch does not exist [repo_id: %d name: %s]", r.ID, in.Branch))
+		return nil, new(c.Fail(http.StatusNotFound, "branch does not exist [repo_id: %d name: %s]", r.ID, in.Branch))
 	}
 	if in.NewBranch != in.Branch && r.Tip(in.NewBranch) != nil && !in.Force {
-		return nil, exchange.Ptr(c.Invalid("branch already exists [name: %s]", in.NewBranch))
+		return nil, new(c.Invalid("branch already exists [name: %s]", in.NewBranch))
 	}
 	tree, parents := gitstore.Tree{}, []string{}
 	if tip != nil {
@@ -278,25 +278,25 @@ func (c call) author(in fileOptions) gitstore.Person {
 func (c call) apply(tree gitstore.Tree, op operation) *exchange.Reply {
 	content, err := base64.StdEncoding.DecodeString(op.Content)
 	if err != nil {
-		return exchange.Ptr(c.Invalid("%s", err))
+		return new(c.Invalid("%s", err))
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+op.Path), "/")
 	if clean == "" || clean == ".git" || strings.HasPrefix(clean, ".git/") {
-		return exchange.Ptr(c.Invalid("path contains a malformed path component [path: %s]", op.Path))
+		return new(c.Invalid("path contains a malformed path component [path: %s]", op.Path))
 	}
 	from := exchange.Or(op.FromPath, clean)
 	old := tree[from]
 	switch op.Operation {
 	case "update", "delete", "rename":
 		if old == "" {
-			return exchange.Ptr(c.Fail(http.StatusNotFound, "object does not exist [id: , rel_path: %s]", from))
+			return new(c.Fail(http.StatusNotFound, "object does not exist [id: , rel_path: %s]", from))
 		}
 	case "create", "upload":
 	default:
-		return exchange.Ptr(c.Broken()) // both answer 500 to an operation they do not know
+		return new(c.Broken()) // both answer 500 to an operation they do not know
 	}
 	if op.Operation != "create" && op.SHA != "" && op.SHA != old {
-		return exchange.Ptr(c.Invalid("sha does not match [given: %s, expected: %s]", op.SHA, old))
+		return new(c.Invalid("sha does not match [given: %s, expected: %s]", op.SHA, old))
 	}
 	if op.Operation == "delete" {
 		delete(tree, clean)
@@ -320,14 +320,14 @@ func (c call) apply(tree gitstore.Tree, op operation) *exchange.Reply {
 func (c call) free(tree gitstore.Tree, where string, fresh bool) *exchange.Reply {
 	for dir := path.Dir(where); dir != "."; dir = path.Dir(dir) {
 		if tree[dir] != "" {
-			return exchange.Ptr(c.Invalid("a file exists where you’re trying to create a subdirectory [path: %s]", dir))
+			return new(c.Invalid("a file exists where you’re trying to create a subdirectory [path: %s]", dir))
 		}
 	}
 	if len(gitstore.Folder(tree, where)) > 0 {
-		return exchange.Ptr(c.Invalid("a directory exists where you’re trying to create a file [path: %s]", where))
+		return new(c.Invalid("a directory exists where you’re trying to create a file [path: %s]", where))
 	}
 	if fresh && tree[where] != "" {
-		return exchange.Ptr(c.Invalid("repository file already exists [path: %s]", where))
+		return new(c.Invalid("repository file already exists [path: %s]", where))
 	}
 	return nil
 }

@@ -22,14 +22,14 @@ func (c *Call) Admit(rt *Route) *Reply {
 	}
 	if owner, named := c.Vars["owner"]; named {
 		if c.Repo = c.Forge.Repo(owner, c.Vars["repo"]); c.Repo == nil || c.May() == forge.None {
-			return Ptr(c.Missing())
+			return new(c.Missing())
 		}
 		if c.Token != nil && c.Repo.Private && slices.Contains(c.Token.Scopes, "public-only") {
-			return Ptr(c.Fail(http.StatusForbidden, "token scope is limited to public repos"))
+			return new(c.Fail(http.StatusForbidden, "token scope is limited to public repos"))
 		}
 	}
 	if rt.SignedIn && c.User == nil {
-		return Ptr(c.Fail(http.StatusUnauthorized, "token is required"))
+		return new(c.Fail(http.StatusUnauthorized, "token is required"))
 	}
 	return c.permit(rt)
 }
@@ -49,7 +49,7 @@ func (c *Call) scoped(groups []string) *Reply {
 			need[i] = access + need[i]
 		}
 		if slices.ContainsFunc(need, func(n string) bool { return !c.Token.Allows(n) }) { // ref 4.2: the text of the 403
-			return Ptr(c.Fail(http.StatusForbidden, "token does not have at least one of required scope(s), required=[%s], token scope=%s",
+			return new(c.Fail(http.StatusForbidden, "token does not have at least one of required scope(s), required=[%s], token scope=%s",
 				strings.Join(need, " "), strings.Join(c.Token.Scopes, ",")))
 		}
 	}
@@ -63,13 +63,13 @@ func (c *Call) permit(rt *Route) *Reply {
 	have := c.May()
 	switch {
 	case rt.Need == forge.Owner && have < forge.Owner:
-		return Ptr(c.Fail(http.StatusForbidden, "user should be the owner of the repo"))
+		return new(c.Fail(http.StatusForbidden, "user should be the owner of the repo"))
 	case rt.Need == forge.Admin && have < forge.Admin:
-		return Ptr(c.Fail(http.StatusForbidden, "user should be an owner or a collaborator with admin write of a repository"))
+		return new(c.Fail(http.StatusForbidden, "user should be an owner or a collaborator with admin write of a repository"))
 	case rt.Need == forge.Write && have < forge.Write:
-		return Ptr(c.Fail(http.StatusForbidden, "user should have a permission to write to a repo"))
+		return new(c.Fail(http.StatusForbidden, "user should have a permission to write to a repo"))
 	case rt.Live && c.Repo.Archived: // ref 4.2: 423 for an archived repository
-		return Ptr(c.Fail(http.StatusLocked, "%s is archived", c.Repo.FullName()))
+		return new(c.Fail(http.StatusLocked, "%s is archived", c.Repo.FullName()))
 	}
 	return nil
 }
@@ -99,12 +99,12 @@ func (c *Call) authenticate() *Reply {
 	}
 	if c.User == nil {
 		if c.Profile.Forgejo() { // Forgejo lets the cause out
-			return Ptr(c.Fail(http.StatusUnauthorized, "user does not exist [uid: 0, name: ]"))
+			return new(c.Fail(http.StatusUnauthorized, "user does not exist [uid: 0, name: ]"))
 		}
-		return Ptr(c.Fail(http.StatusUnauthorized, "invalid username, password or token"))
+		return new(c.Fail(http.StatusUnauthorized, "invalid username, password or token"))
 	}
 	if c.User.Blocked {
-		return Ptr(Reply{Status: http.StatusForbidden, Body: Obj{
+		return new(Reply{Status: http.StatusForbidden, Body: Obj{
 			"message": "This account is prohibited from signing in, please contact your site administrator."}})
 	}
 	return nil

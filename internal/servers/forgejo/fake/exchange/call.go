@@ -171,18 +171,18 @@ func (c *Call) Bind(dst any) *Reply {
 	case strings.Contains(kind, "json"):
 		if len(c.Body) > 0 {
 			if err := json.Unmarshal(c.Body, dst); err != nil {
-				return Ptr(c.Invalid("[]: %s", err))
+				return new(c.Invalid("[]: %s", err))
 			}
 			c.unknown(reflect.TypeOf(dst).Elem())
 		}
 	case kind == "" && c.R.Method != http.MethodPost && c.R.Method != http.MethodPut:
 	case kind == "":
-		return Ptr(c.Invalid("[]: Empty Content-Type"))
+		return new(c.Invalid("[]: Empty Content-Type"))
 	default:
-		return Ptr(c.Invalid("[]: Unsupported Content-Type"))
+		return new(c.Invalid("[]: Unsupported Content-Type"))
 	}
 	if field, rule := broke(reflect.ValueOf(dst).Elem()); field != "" {
-		return Ptr(c.Invalid("[%s]: %s", field, rule))
+		return new(c.Invalid("[%s]: %s", field, rule))
 	}
 	return nil
 }
@@ -230,9 +230,6 @@ func broke(v reflect.Value) (field, rule string) {
 	}
 	return "", ""
 }
-
-// Ptr points to a copy.
-func Ptr[T any](v T) *T { return &v }
 
 // Or is s, or otherwise if s is empty.
 func Or(s, otherwise string) string {

@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -37,9 +38,7 @@ func (p Reply) Encoded() Reply {
 
 // Write sends an answer that is encoded.
 func (p Reply) Write(w http.ResponseWriter, _ *http.Request) {
-	for k, v := range p.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.Header)
 	w.Header().Set("Cache-Control", "max-age=0, private, must-revalidate, no-transform")
 	if p.Kind != "" {
 		w.Header().Set("Content-Type", p.Kind)
@@ -57,8 +56,8 @@ func (c *Call) Ranged(kind, content string, header http.Header) Reply {
 	}
 	first, last := 0, len(content)-1
 	var n int
-	switch from, to, _ := strings.Cut(want, "-"); {
-	case from == "": // the last n bytes
+	switch from, to, _ := strings.Cut(want, "-"); from {
+	case "": // the last n bytes
 		_, _ = fmt.Sscan(to, &n)
 		first = max(0, len(content)-n)
 	default:

@@ -29,12 +29,12 @@ func Example() *Seed {
 		Repos: []SeedRepo{
 			tower(),
 			{Owner: "ada", Name: "vault", Description: "not for everyone", Private: true,
-				Commits: []SeedCommit{{Message: "start", Files: map[string]*string{"README.md": Text("# vault\n")}}}},
+				Commits: []SeedCommit{{Message: "start", Files: map[string]*string{"README.md": new("# vault\n")}}}},
 			{Owner: "ada", Name: "attic", Archived: true,
-				Commits: []SeedCommit{{Message: "start", Files: map[string]*string{"README.md": Text("# attic\n")}}},
+				Commits: []SeedCommit{{Message: "start", Files: map[string]*string{"README.md": new("# attic\n")}}},
 				Issues:  []SeedIssue{{Title: "left behind"}}},
 			{Owner: "acme", Name: "docs", Topics: []string{"handbook"}, Labels: []string{"typo#0e8a16"},
-				Commits: []SeedCommit{{Message: "start", By: "ada", Files: map[string]*string{"index.md": Text("# docs\n")}}}},
+				Commits: []SeedCommit{{Message: "start", By: "ada", Files: map[string]*string{"index.md": new("# docs\n")}}}},
 		},
 	}
 }
@@ -51,11 +51,11 @@ func tower() SeedRepo {
 		Team: map[string]string{"ben": "write"},
 		Commits: []SeedCommit{
 			{Message: "first stones", Files: map[string]*string{
-				"README.md": Text("# tower\n\nA tower.\n"), "tower.go": Text(code), "docs/plan.md": Text("# plan\n"),
-				".forgejo/workflows/ci.yml": Text("on: [push, workflow_dispatch]\njobs: {}\n"), ".gitea/workflows/ci.yml": Text("on: [push, workflow_dispatch]\njobs: {}\n")}},
-			{Branch: "higher", By: "ben", Message: "build higher", Files: map[string]*string{"tower.go": Text(higher), "docs/high.md": Text("# high\n")}},
-			{Branch: "lower", By: "ben", Message: "build lower", Files: map[string]*string{"README.md": Text("# tower\n\nA low tower.\n")}},
-			{Message: "say more", Files: map[string]*string{"README.md": Text("# tower\n\nA tall tower.\n")}},
+				"README.md": new("# tower\n\nA tower.\n"), "tower.go": new(code), "docs/plan.md": new("# plan\n"),
+				".forgejo/workflows/ci.yml": new("on: [push, workflow_dispatch]\njobs: {}\n"), ".gitea/workflows/ci.yml": new("on: [push, workflow_dispatch]\njobs: {}\n")}},
+			{Branch: "higher", By: "ben", Message: "build higher", Files: map[string]*string{"tower.go": new(higher), "docs/high.md": new("# high\n")}},
+			{Branch: "lower", By: "ben", Message: "build lower", Files: map[string]*string{"README.md": new("# tower\n\nA low tower.\n")}},
+			{Message: "say more", Files: map[string]*string{"README.md": new("# tower\n\nA tall tower.\n")}},
 		},
 		Tags:       map[string]string{"v1.0": "main"},
 		Labels:     []string{"bug#ee0701", "wish#0075ca"},

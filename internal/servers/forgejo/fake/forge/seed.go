@@ -101,9 +101,6 @@ type SeedJob struct {
 
 var levels = map[string]Level{"read": Read, "write": Write, "admin": Admin, "owner": Owner}
 
-// Text is a file's content in a SeedCommit.
-func Text(s string) *string { return &s }
-
 // New plants a seed. A seed that contradicts itself is an error.
 func New(seed *Seed, now func() time.Time) (*Forge, error) {
 	f := &Forge{Now: now}

@@ -20,7 +20,7 @@ func (c call) between() (since, before time.Time, rep *exchange.Reply) {
 		if v := strings.TrimSpace(c.Query.Get(name)); v != "" {
 			t, err := time.Parse(time.RFC3339, v)
 			if err != nil {
-				return since, before, exchange.Ptr(c.Invalid("%s", err))
+				return since, before, new(c.Invalid("%s", err))
 			}
 			*into = t
 		}
@@ -192,10 +192,10 @@ func (c call) assignable(names []string) ([]*forge.User, *exchange.Reply) {
 		}
 		u := c.Forge.User(name)
 		if u == nil {
-			return nil, exchange.Ptr(c.Invalid("Assignee does not exist: [name: user does not exist [uid: 0, name: %s]]", name))
+			return nil, new(c.Invalid("Assignee does not exist: [name: user does not exist [uid: 0, name: %s]]", name))
 		}
 		if c.Forge.Level(u, c.Repo) == forge.None { // who reads pull requests may be given some
-			return nil, exchange.Ptr(c.Invalid("user doesn't have access to repo [user_id: %d, repo_name: %s]", u.ID, c.Repo.Name))
+			return nil, new(c.Invalid("user doesn't have access to repo [user_id: %d, repo_name: %s]", u.ID, c.Repo.Name))
 		}
 		people = append(people, u)
 	}
@@ -248,17 +248,17 @@ func (c call) editIssue(i *forge.Issue) exchange.Reply {
 func (c call) edit(i *forge.Issue, in issueEdit) *exchange.Reply {
 	write := c.May() >= forge.Write
 	if i.By != c.User && !write {
-		return exchange.Ptr(exchange.Empty(http.StatusForbidden))
+		return new(exchange.Empty(http.StatusForbidden))
 	}
 	if in.Version != nil && *in.Version != i.Version && !c.Profile.Forgejo() {
-		return exchange.Ptr(c.Fail(http.StatusConflict, "the issue is already changed"))
+		return new(c.Fail(http.StatusConflict, "the issue is already changed"))
 	}
 	if in.State != nil {
 		switch {
 		case i.Pull != nil && i.Pull.MergedAt != nil:
-			return exchange.Ptr(c.Fail(http.StatusPreconditionFailed, "cannot change state of this pull request, it was already merged"))
+			return new(c.Fail(http.StatusPreconditionFailed, "cannot change state of this pull request, it was already merged"))
 		case *in.State != "open" && *in.State != "closed":
-			return exchange.Ptr(c.Fail(http.StatusPreconditionFailed, "unknown state: %s", *in.State))
+			return new(c.Fail(http.StatusPreconditionFailed, "unknown state: %s", *in.State))
 		}
 	}
 	people := i.Assignees
@@ -281,14 +281,14 @@ func (c call) edit(i *forge.Issue, in issueEdit) *exchange.Reply {
 	if write && in.Milestone != nil {
 		m := c.milestone(*in.Milestone)
 		if m == nil && *in.Milestone != 0 {
-			return exchange.Ptr(c.Broken())
+			return new(c.Broken())
 		}
 		i.Milestone = m
 	}
 	if write && in.NoDue != nil && *in.NoDue {
 		i.Due = nil
 	} else if write && in.Due != nil { // the time of day is ignored
-		i.Due = exchange.Ptr(time.Date(in.Due.Year(), in.Due.Month(), in.Due.Day(), 23, 59, 59, 0, in.Due.Location()))
+		i.Due = new(time.Date(in.Due.Year(), in.Due.Month(), in.Due.Day(), 23, 59, 59, 0, in.Due.Location()))
 	}
 	if in.State != nil && *in.State != i.State() {
 		c.Forge.Close(i, *in.State == "closed")

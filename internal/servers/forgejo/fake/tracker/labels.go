@@ -173,7 +173,7 @@ func (c call) fillMilestone(m *forge.Milestone) exchange.Reply {
 	if in.State != nil {
 		m.Closed = nil
 		if *in.State == "closed" {
-			m.Closed = exchange.Ptr(m.Updated)
+			m.Closed = new(m.Updated)
 		}
 	}
 	return exchange.OK(c.V.Milestone(c.Repo)(m))

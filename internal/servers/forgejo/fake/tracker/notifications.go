@@ -58,10 +58,10 @@ func (c call) countNotifications() exchange.Reply {
 func (c call) onThread() (*forge.Thread, *exchange.Reply) {
 	t := forge.Find(c.Forge.Threads, func(t *forge.Thread) bool { return t.ID == c.VarID("id") })
 	if t == nil {
-		return nil, exchange.Ptr(c.Fail(http.StatusNotFound, "notification does not exist [id: %d]", c.VarID("id")))
+		return nil, new(c.Fail(http.StatusNotFound, "notification does not exist [id: %d]", c.VarID("id")))
 	}
 	if t.User != c.User {
-		return nil, exchange.Ptr(c.Fail(http.StatusForbidden, "only user itself and admin are allowed to read/change this thread %d", t.ID))
+		return nil, new(c.Fail(http.StatusForbidden, "only user itself and admin are allowed to read/change this thread %d", t.ID))
 	}
 	return t, nil
 }

@@ -245,7 +245,7 @@ func (c call) merge(i *forge.Issue) exchange.Reply {
 }
 
 func (c call) mergeable(i *forge.Issue, whenReady, force bool) *exchange.Reply {
-	no := func(why string) *exchange.Reply { return exchange.Ptr(c.Fail(http.StatusMethodNotAllowed, "%s", why)) }
+	no := func(why string) *exchange.Reply { return new(c.Fail(http.StatusMethodNotAllowed, "%s", why)) }
 	unready := i.Unready()
 	switch {
 	case i.Pull.MergedAt != nil && c.Profile.Forgejo():
@@ -253,7 +253,7 @@ func (c call) mergeable(i *forge.Issue, whenReady, force bool) *exchange.Reply {
 	case i.Pull.MergedAt != nil:
 		return no("The PR is already merged")
 	case i.Closed != nil:
-		return exchange.Ptr(c.Missing())
+		return new(c.Missing())
 	case c.May() < forge.Write:
 		return no("User not allowed to merge PR")
 	case i.Draft():

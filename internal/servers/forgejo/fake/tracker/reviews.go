@@ -44,10 +44,10 @@ func (c call) ask(i *forge.Issue, names []string) ([]*forge.Review, *exchange.Re
 	for _, name := range names {
 		u := c.Forge.User(name)
 		if u == nil {
-			return nil, exchange.Ptr(c.Missing(fmt.Sprintf("user does not exist [uid: 0, name: %s]", name)))
+			return nil, new(c.Missing(fmt.Sprintf("user does not exist [uid: 0, name: %s]", name)))
 		}
 		if u == i.By {
-			return nil, exchange.Ptr(c.Invalid("review request for user %s is not valid: poster of pr can't be reviewer [user_id: %d, repo_id: %d]", u.Login, u.ID, c.Repo.ID))
+			return nil, new(c.Invalid("review request for user %s is not valid: poster of pr can't be reviewer [user_id: %d, repo_id: %d]", u.Login, u.ID, c.Repo.ID))
 		}
 		people = append(people, u)
 	}
@@ -94,17 +94,17 @@ func (c call) event(i *forge.Issue, event, body string, remarks bool) (string, *
 	blank := strings.TrimSpace(body) == ""
 	switch {
 	case event == forge.Approved && i.By == c.User: // ref 4.2
-		return "", exchange.Ptr(c.Invalid("approve your own pull is not allowed"))
+		return "", new(c.Invalid("approve your own pull is not allowed"))
 	case event == forge.Rejected && i.By == c.User:
-		return "", exchange.Ptr(c.Invalid("reject your own pull is not allowed"))
+		return "", new(c.Invalid("reject your own pull is not allowed"))
 	case event == forge.Approved:
 		return event, nil
 	case event == forge.Commented && blank && !remarks:
-		return "", exchange.Ptr(c.Invalid("review event %s requires a body or a comment", event))
+		return "", new(c.Invalid("review event %s requires a body or a comment", event))
 	case event == forge.Commented:
 		return event, nil
 	case blank:
-		return "", exchange.Ptr(c.Invalid("review event %s requires a body", event))
+		return "", new(c.Invalid("review event %s requires a body", event))
 	case event == forge.Rejected:
 		return event, nil
 	}

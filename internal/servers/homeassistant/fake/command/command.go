@@ -7,6 +7,7 @@ package command
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,9 +64,7 @@ type Table map[string]Command
 func All(modern bool) Table {
 	t := Table{}
 	for _, part := range []Table{core(), rooms(), devices(modern), entities(), past(), runs(), items(), upkeep()} {
-		for k, c := range part {
-			t[k] = c
-		}
+		maps.Copy(t, part)
 	}
 	return t
 }

@@ -88,11 +88,7 @@ func upkeep() Table {
 			return m{"require_restart": false}, nil
 		}},
 		"persistent_notification/get": {Do: func(r *Request) (any, error) {
-			out := []m{}
-			for _, n := range r.H.Notes {
-				out = append(out, n)
-			}
-			return out, nil
+			return append([]m{}, r.H.Notes...), nil // a list, never null
 		}},
 		"conversation/process": {Fields: dict{"text": need(str), "conversation_id": opt, "language": may(str), "agent_id": opt}, Do: func(r *Request) (any, error) {
 			return service.Converse(r.H, r.text("text")), nil

@@ -1,6 +1,7 @@
 package house
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -233,9 +234,7 @@ func (h *House) continuous(id string) bool {
 
 // explain adds what caused a row (logbook/processor.py, ContextAugmenter).
 func (h *House) explain(m, body Map, context, user string) Map {
-	for k, v := range body {
-		m[k] = v
-	}
+	maps.Copy(m, body)
 	if user != "" {
 		m["context_user_id"] = user
 	}

@@ -1,6 +1,7 @@
 package house
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -17,9 +18,7 @@ func (h *House) Ran(a *Config, c Context, at time.Time, source, trigger, executi
 		Start: at, Finish: at.Add(25 * time.Millisecond), Config: a.Body, Context: c, Steps: Map{}}
 	step := func(path string, more Map) {
 		m := Map{"path": path, "timestamp": ISO(at)}
-		for k, v := range more {
-			m[k] = v
-		}
+		maps.Copy(m, more)
 		t.Steps[path], t.LastStep = []any{m}, path
 	}
 	if domain == "automation" {

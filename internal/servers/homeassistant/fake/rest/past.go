@@ -33,7 +33,7 @@ var past = []route{
 // span reads the path's time and the end: a day before now, and a day long, by default.
 func (r *Request) span() (start, end time.Time, bad *Reply) {
 	start = r.H.Clock.Now().Add(-24 * time.Hour)
-	ok := true
+	var ok bool
 	if at := r.Parts["at"]; at != "" {
 		if start, ok = schema.ParseTime(at, r.H.Zone); !ok {
 			rep := Message(400, "Invalid datetime")

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -281,8 +282,8 @@ func In(d Dict) Check {
 			return nil, Fail("expected a dictionary")
 		}
 		out, err := d.Apply(m)
-		if err != nil {
-			return nil, err.(Many)[0]
+		if bad, ok := errors.AsType[Many](err); ok {
+			return nil, bad[0]
 		}
 		return out, nil
 	}

@@ -3,6 +3,7 @@ package seed
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,9 +75,7 @@ func (b *builder) device(key, entry, name, maker, model, area, parent string) {
 
 func (b *builder) add(t thing) {
 	attrs := house.Map{"friendly_name": t.name}
-	for k, v := range t.attrs {
-		attrs[k] = v
-	}
+	maps.Copy(attrs, t.attrs)
 	if !t.plain {
 		b.register(t, attrs)
 	}

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"maps"
 	"time"
 
 	"drawbridge/internal/servers/homeassistant/fake/house"
@@ -69,12 +70,8 @@ var dimmable = m{"supported_color_modes": []string{"color_temp", "xy"}, "min_col
 
 func with(a m, more m) m {
 	out := m{}
-	for k, v := range a {
-		out[k] = v
-	}
-	for k, v := range more {
-		out[k] = v
-	}
+	maps.Copy(out, a)
+	maps.Copy(out, more)
 	return out
 }
 

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -156,9 +157,7 @@ func CheckItem(h *house.House, domain string, body m) error {
 // (automation/config.py, backward compatibility of 2024.10).
 func plural(body m) (m, error) {
 	out := m{}
-	for k, v := range body {
-		out[k] = v
-	}
+	maps.Copy(out, body)
 	for _, k := range []string{"trigger", "condition", "action"} {
 		v, old := body[k]
 		if _, both := body[k+"s"]; old && both {

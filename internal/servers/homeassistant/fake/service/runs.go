@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -72,9 +73,7 @@ func (c *Call) apply(entities m) {
 		case string:
 			state = v
 		case m:
-			for k, x := range v {
-				attrs[k] = x
-			}
+			maps.Copy(attrs, v)
 			state, _ = attrs["state"].(string)
 			delete(attrs, "state")
 		}

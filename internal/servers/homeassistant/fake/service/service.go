@@ -8,6 +8,7 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,9 +132,7 @@ func (s *Set) Call(u *house.User, domain, name string, data, target m, returns b
 	}
 	all := m{}
 	for _, part := range []m{data, target} {
-		for k, v := range part {
-			all[k] = v
-		}
+		maps.Copy(all, part)
 	}
 	checked, err := d.check(all)
 	if err != nil {

@@ -199,7 +199,7 @@ func climates() []Def {
 			Run: func(c *Call, id string) (any, error) {
 				p := c.Data["preset_mode"].(string)
 				if modes, _ := c.attr(id, "preset_modes").([]string); !slices.Contains(modes, p) {
-					return nil, Invalid("climate", "not_valid_preset_mode", m{"mode": p, "modes": joined(modes)}, "Preset mode %s is not valid. Valid preset modes are: %s", p, joined(modes))
+					return nil, Invalid("climate", "not_valid_preset_mode", m{"mode": p, "modes": strings.Join(modes, ", ")}, "Preset mode %s is not valid. Valid preset modes are: %s", p, strings.Join(modes, ", "))
 				}
 				c.become(id, "", m{"preset_mode": p})
 				return nil, nil
@@ -227,21 +227,10 @@ func setTemperature(c *Call, id string) (any, error) {
 func setMode(c *Call, id string) (any, error) {
 	mode := c.Data["hvac_mode"].(string)
 	if modes, _ := c.attr(id, "hvac_modes").([]string); !slices.Contains(modes, mode) {
-		return nil, Invalid("climate", "not_valid_hvac_mode", m{"mode": mode, "modes": joined(modes)}, "HVAC mode %s is not valid. Valid HVAC modes are: %s", mode, joined(modes))
+		return nil, Invalid("climate", "not_valid_hvac_mode", m{"mode": mode, "modes": strings.Join(modes, ", ")}, "HVAC mode %s is not valid. Valid HVAC modes are: %s", mode, strings.Join(modes, ", "))
 	}
 	c.become(id, mode, nil)
 	return nil, nil
-}
-
-func joined(list []string) string {
-	s := ""
-	for i, x := range list {
-		if i > 0 {
-			s += ", "
-		}
-		s += x
-	}
-	return s
 }
 
 func asFloat(v any) float64 {
@@ -337,10 +326,10 @@ func selectOption(c *Call, id string) (any, error) {
 	options, _ := c.attr(id, "options").([]string)
 	if !slices.Contains(options, o) {
 		if house.Domain(id) == "select" {
-			return nil, Invalid("select", "not_valid_option", m{"option": o, "entity_id": id, "options": joined(options)},
-				"Option %s is not valid for entity %s, valid options are: %s", o, id, joined(options))
+			return nil, Invalid("select", "not_valid_option", m{"option": o, "entity_id": id, "options": strings.Join(options, ", ")},
+				"Option %s is not valid for entity %s, valid options are: %s", o, id, strings.Join(options, ", "))
 		}
-		return nil, Failed("Invalid option: %s (possible options: %s)", o, joined(options))
+		return nil, Failed("Invalid option: %s (possible options: %s)", o, strings.Join(options, ", "))
 	}
 	c.become(id, o, nil)
 	return nil, nil

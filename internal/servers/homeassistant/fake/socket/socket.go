@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -241,8 +242,8 @@ func (l *line) auth(data []byte) bool {
 		return false
 	}
 	checked, err := (schema.Dict{"type": schema.Need(schema.Literal("auth")), "access_token": schema.May(schema.Str), "api_password": schema.May(schema.Str)}).Apply(msg)
-	if err != nil {
-		l.push(house.Map{"type": "auth_invalid", "message": "Auth message incorrectly formatted: " + err.(schema.Many).Human()})
+	if bad, ok := errors.AsType[schema.Many](err); ok {
+		l.push(house.Map{"type": "auth_invalid", "message": "Auth message incorrectly formatted: " + bad.Human()})
 		return false
 	}
 	token, _ := checked["access_token"].(string)

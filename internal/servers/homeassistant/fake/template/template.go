@@ -377,7 +377,7 @@ func filter(name string, v any, args []any) (any, error) {
 	case "list", "round":
 		return v, nil
 	}
-	return nil, fmt.Errorf("TemplateAssertionError: No filter named '%s'.", name)
+	return nil, fmt.Errorf("TemplateAssertionError: No filter named '%s'.", name) //nolint:staticcheck // the words of Jinja
 }
 
 func textOnly(v any) string { s, _ := v.(string); return s }
