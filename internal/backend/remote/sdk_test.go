@@ -42,7 +42,7 @@ func sdkServer() *mcp.Server {
 		return "done"
 	})
 	tool("log", func(ctx context.Context, r *mcp.CallToolRequest) string {
-		_ = r.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "warning", Data: "careful"}) //nolint:staticcheck // deprecated by 2026-07-28, alive in the others
+		_ = r.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "warning", Data: "careful"})
 		return "logged"
 	})
 	tool("elicit", func(ctx context.Context, r *mcp.CallToolRequest) string {

@@ -30,7 +30,7 @@ const half = 500 * time.Millisecond
 func copySlowly(ctx context.Context, c *kit.Call, in copyIn) (copyOut, error) {
 	start := time.Now()
 	defer func() {
-		c.Log.Debug("work ended", "after", time.Since(start), "unwanted", errors.Is(context.Cause(ctx), kit.ErrUnwanted))
+		c.Log.Debug("work ended", "after", time.Since(start).String(), "unwanted", errors.Is(context.Cause(ctx), kit.ErrUnwanted))
 	}()
 	time.Sleep(half) // of the bubble, so that no step falls on another timer
 	for i := range in.Seconds {
@@ -138,7 +138,7 @@ func TestLong_ends(t *testing.T) {
 		var s status
 		cancelled := startCopy(t, c, `{"seconds":3000}`)
 		c.Must(t, "job_cancel", `{"id":"`+cancelled+`"}`, nil)
-		if c.Must(t, "job_status", `{"id":"`+cancelled+`","wait_seconds":5}`, &s); s.State != "cancelled" || s.Error == "" || strings.Count(log.String(), "unwanted=true") != 1 {
+		if c.Must(t, "job_status", `{"id":"`+cancelled+`","wait_seconds":5}`, &s); s.State != "cancelled" || s.Error == "" || strings.Count(log.String(), `"unwanted":true`) != 1 {
 			t.Errorf("cancelled: %+v", s)
 		}
 		full := startCopy(t, c, `{"seconds":55,"fail":"public"}`)
@@ -173,7 +173,7 @@ func TestLong_clientGoes(t *testing.T) {
 			t.Errorf("after %s: %+v", time.Since(start), r)
 		}
 		synctest.Wait()
-		if !strings.Contains(log.String(), "after=10s") || strings.Contains(log.String(), "unwanted=true") {
+		if !strings.Contains(log.String(), `"after":"10s"`) || strings.Contains(log.String(), `"unwanted":true`) {
 			t.Errorf("the work goes on for nobody: %s", log)
 		}
 

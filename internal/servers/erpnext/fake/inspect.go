@@ -2,7 +2,6 @@ package fake
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"drawbridge/internal/servers/erpnext/fake/books"
@@ -69,14 +68,6 @@ func (s *Server) Names(doctype string) []string {
 	names := []string{}
 	s.site.Each(doctype, func(doc Obj) bool { names = append(names, site.Text(doc, "name")); return true })
 	return names
-}
-
-// File is the content behind a file's URL.
-func (s *Server) File(url string) ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	content, there := s.site.Files[url]
-	return slices.Clone(content), there
 }
 
 // InStock is how much of an item is in a warehouse.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -75,9 +76,7 @@ func TestFaults_commands(t *testing.T) {
 			tc.fault.Times = 1
 			s.Break(tc.fault)
 			msg := obj{"id": 1, "type": "call_service"}
-			for k, v := range switchOn {
-				msg[k] = v
-			}
+			maps.Copy(msg, switchOn)
 			c.send(msg)
 			tc.check(t, s, c)
 			if got := s.State("light.hallway"); got != tc.state {

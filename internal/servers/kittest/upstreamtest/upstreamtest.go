@@ -3,8 +3,8 @@
 // can be closed and opened again.
 //
 // It knows no system: what a fault of one does beside HTTP, what is on record of a call,
-// and everything that is refused, is that stand-in's own. Only packages named fake use it,
-// and their tests.
+// and everything that is refused, is that stand-in's own. Fakes of built-in servers use it,
+// and tests that use those.
 package upstreamtest
 
 import (

@@ -318,3 +318,32 @@ func TestLog(t *testing.T) {
 		t.Error("d arrived")
 	}
 }
+
+// Close leaves no request under way.
+func TestFront_closeWaits(t *testing.T) {
+	t.Parallel()
+	var f upstreamtest.Front
+	arrived, over := make(chan struct{}), false
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+		for range 10_000 { // slow to tidy up
+			runtime.Gosched()
+		}
+		over = true
+	})
+	if err := f.Open(t.Context(), upstreamtest.Loopback, h, nil); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, _, err := get(t.Context(), f.URL()); err == nil {
+			t.Error("there was an answer")
+		}
+	})
+	<-arrived
+	if err := f.Close(); err != nil || !over {
+		t.Errorf("closed with a request under way: %v", err)
+	}
+	wg.Wait()
+}

@@ -161,7 +161,7 @@ func (p policy) describe(h *Host) error {
 	}
 	for _, f := range d.Fingerprints {
 		if !strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43 {
-			return fmt.Errorf("the fingerprint %q is not one; ssh-keygen -lf FILE.pub shows it, beginning with SHA256:", f)
+			return fmt.Errorf("the fingerprint %q is not one; ssh-keygen -lf FILE.pub shows it, SHA256: included", f)
 		}
 	}
 	h.Groups, h.Tier, h.Pins = d.Groups, d.Tier, d.Fingerprints

@@ -143,15 +143,6 @@ func (s *Server) Jobs() []Job {
 	return out
 }
 
-// Progress changes what a running job says about itself.
-func (s *Server) Progress(job, percent int, step string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j := s.jobs.Get(job); j != nil && j.State == jobs.Running {
-		j.Progress(percent, step)
-	}
-}
-
 // JobTakes sets how long jobs of a method run from now on; "" for all that have no time of
 // their own.
 func (s *Server) JobTakes(method string, d time.Duration) {

@@ -19,23 +19,13 @@ func basics() map[string]method {
 		"frappe.auth.get_logged_user": {run: func(_ *API, c *wire.Call) (any, error) {
 			return c.SS.User.Name, nil
 		}},
-		"frappe.utils.change_log.get_versions": {run: versions},
-		"login":                                {guest: true, run: (*API).login},
-		"logout":                               {guest: true, run: (*API).logout},
-		"run_doc_method":                       {http: "GET POST", need: "method document", run: (*API).runDocMethod},
+		"login":          {guest: true, run: (*API).login},
+		"logout":         {guest: true, run: (*API).logout},
+		"run_doc_method": {http: "GET POST", need: "method document", run: (*API).runDocMethod},
 	}
 }
 
 func release(c *wire.Call) string { return fmt.Sprintf("%d.41.2", c.Site.Version) }
-
-// versions is get_versions: one entry per installed app.
-func versions(_ *API, c *wire.Call) (any, error) {
-	app := func(title, about, version string) obj {
-		return obj{"title": title, "description": about, "branch": fmt.Sprintf("version-%d", c.Site.Version), "version": version}
-	}
-	return obj{"frappe": app("Frappe Framework", "Full stack web framework with Python, Javascript, MariaDB, Redis, Node", release(c)),
-		"erpnext": app("ERPNext", "ERP made simple", fmt.Sprintf("%d.38.0", c.Site.Version))}, nil
-}
 
 // login is LoginManager.login for people with a password.
 func (a *API) login(c *wire.Call) (any, error) {

@@ -15,17 +15,16 @@ import (
 // desk are the methods that the desk lives on: search, forms, timelines, workflows.
 func desk() map[string]method {
 	return map[string]method{
-		"frappe.desk.search.search_link":         {need: "doctype txt", run: (*API).searchLink},
-		"frappe.desk.form.load.getdoctype":       {need: "doctype", run: (*API).getDoctype},
-		"frappe.desk.form.load.getdoc":           {need: "doctype name", run: (*API).getDoc},
-		"frappe.desk.form.load.get_docinfo":      {run: (*API).getDocinfo},
-		"frappe.desk.form.utils.add_comment":     {http: "POST PUT", need: "reference_doctype reference_name content comment_email comment_by", run: (*API).addComment},
-		"frappe.desk.form.assign_to.add":         {run: (*API).assign},
-		"frappe.desk.form.assign_to.remove":      {need: "doctype name assign_to", run: (*API).unassign},
-		"frappe.desk.doctype.tag.tag.add_tag":    {need: "tag dt dn", run: (*API).addTag},
-		"frappe.desk.doctype.tag.tag.remove_tag": {need: "tag dt dn", run: (*API).removeTag},
-		"frappe.model.workflow.get_transitions":  {need: "doc", run: (*API).transitions},
-		"frappe.model.workflow.apply_workflow":   {need: "doc action", run: (*API).applyWorkflow},
+		"frappe.desk.search.search_link":        {need: "doctype txt", run: (*API).searchLink},
+		"frappe.desk.form.load.getdoctype":      {need: "doctype", run: (*API).getDoctype},
+		"frappe.desk.form.load.getdoc":          {need: "doctype name", run: (*API).getDoc},
+		"frappe.desk.form.load.get_docinfo":     {run: (*API).getDocinfo},
+		"frappe.desk.form.utils.add_comment":    {http: "POST PUT", need: "reference_doctype reference_name content comment_email comment_by", run: (*API).addComment},
+		"frappe.desk.form.assign_to.add":        {run: (*API).assign},
+		"frappe.desk.form.assign_to.remove":     {need: "doctype name assign_to", run: (*API).unassign},
+		"frappe.desk.doctype.tag.tag.add_tag":   {need: "tag dt dn", run: (*API).addTag},
+		"frappe.model.workflow.get_transitions": {need: "doc", run: (*API).transitions},
+		"frappe.model.workflow.apply_workflow":  {need: "doc action", run: (*API).applyWorkflow},
 	}
 }
 
@@ -309,16 +308,6 @@ func (a *API) addTag(c *wire.Call) (any, error) {
 		c.Site.Set(c.Text("dt"), c.Text("dn"), obj{"_user_tags": tags + "," + c.Text("tag")})
 	}
 	return c.Text("tag"), nil
-}
-
-func (a *API) removeTag(c *wire.Call) (any, error) {
-	doc, _, err := c.Load(c.Text("dt"), c.Text("dn"), "write")
-	if err != nil {
-		return nil, err
-	}
-	tags := slices.DeleteFunc(strings.Split(site.Text(doc, "_user_tags"), ","), func(t string) bool { return t == c.Text("tag") })
-	c.Site.Set(c.Text("dt"), c.Text("dn"), obj{"_user_tags": strings.Join(tags, ",")})
-	return nil, nil
 }
 
 // held is a document that a workflow method is given: doctype and name are read, and

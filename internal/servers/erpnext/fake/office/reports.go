@@ -45,24 +45,24 @@ func report(c *wire.Call) (obj, error) {
 	return doc, nil
 }
 
-func filtersOf(c *wire.Call) (obj, error) {
+// asked is a report and what it is filtered by.
+func asked(c *wire.Call) (doc, filters obj, err error) {
+	if doc, err = report(c); err != nil {
+		return nil, nil, err
+	}
 	v, err := c.JSON("filters")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	filters, is := v.(obj)
 	if !is {
 		filters = obj{}
 	}
-	return filters, nil
+	return doc, filters, nil
 }
 
 func (o *Office) runReport(c *wire.Call) (any, error) {
-	doc, err := report(c)
-	if err != nil {
-		return nil, err
-	}
-	filters, err := filtersOf(c)
+	doc, filters, err := asked(c)
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +164,7 @@ func (o *Office) reportScript(c *wire.Call) (any, error) {
 // enqueueReport puts a prepared report to work (make_prepared_report; up to version 15 it
 // answers under its older name, too). Who waits looks at its status, or runs the report.
 func (o *Office) enqueueReport(c *wire.Call) (any, error) {
-	doc, err := report(c)
-	if err != nil {
-		return nil, err
-	}
-	filters, err := filtersOf(c)
+	doc, filters, err := asked(c)
 	if err != nil {
 		return nil, err
 	}

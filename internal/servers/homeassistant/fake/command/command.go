@@ -166,7 +166,6 @@ func core() Table {
 			return nil, nil
 		}},
 		"subscribe_entities": {Fields: dict{"entity_ids": may(schema.Entities), "include": may(schema.Map), "exclude": may(schema.Map)}, Do: subscribeEntities},
-		"subscribe_trigger":  {Admin: true, Fields: dict{"trigger": need(schema.Any), "variables": may(schema.Map)}, Do: subscribeTrigger},
 		"test_condition": {Admin: true, Fields: dict{"condition": need(schema.Any), "variables": may(schema.Map)}, Do: func(r *Request) (any, error) {
 			if err := service.CheckConditions(r.H, listOf(r.Msg["condition"]), nil); err != nil {
 				return nil, err
@@ -174,19 +173,12 @@ func core() Table {
 			ok, err := r.S.Test(r.Msg["condition"])
 			return m{"result": ok}, err
 		}},
-		"execute_script": {Admin: true, Fields: dict{"sequence": need(schema.Any), "variables": may(schema.Map)}, Do: func(r *Request) (any, error) {
-			c := r.H.NewContext(r.User, "")
-			err := r.S.RunSequence(listOf(r.Msg["sequence"]), c)
-			return m{"context": c, "response": nil}, err
-		}},
 		"validate_config": {Fields: dict{"triggers": may(schema.Any), "conditions": may(schema.Any), "actions": may(schema.Any)}, Do: validateConfig},
 		"render_template": {Fields: dict{"template": need(str), "entity_ids": may(schema.Entities), "variables": may(schema.Map), "timeout": may(schema.Number(-1e9, 1e9)),
 			"strict": with(boolean, false), "report_errors": with(boolean, false)}, Do: renderTemplate},
 		"extract_from_target": {Fields: dict{"target": need(schema.In(schema.Target)), "expand_group": with(boolean, false), "primary_entities_only": with(boolean, true)},
 			Do: extract},
-		"get_services_for_target":   {Fields: targetFields, Do: func(r *Request) (any, error) { return r.S.For(r.target().All()), nil }},
-		"get_triggers_for_target":   {Fields: targetFields, Do: func(r *Request) (any, error) { return r.kinds("turned_on", "turned_off"), nil }},
-		"get_conditions_for_target": {Fields: targetFields, Do: func(r *Request) (any, error) { return r.kinds("is_on", "is_off"), nil }},
+		"get_services_for_target": {Fields: targetFields, Do: func(r *Request) (any, error) { return r.S.For(r.target().All()), nil }},
 		"auth/current_user": {Do: func(r *Request) (any, error) {
 			return m{"id": r.User.ID, "name": r.User.Name, "is_owner": r.User.Admin, "is_admin": r.User.Admin, "credentials": []any{}, "mfa_modules": []any{}}, nil
 		}},
@@ -198,20 +190,6 @@ var targetFields = dict{"target": need(schema.In(schema.Target)), "expand_group"
 
 func (r *Request) target() house.Targeted {
 	return r.H.Resolve(r.Msg["target"].(m), r.is("expand_group"), !r.is("primary_entities_only"))
-}
-
-// kinds are names of triggers or conditions for the domains of a target.
-func (r *Request) kinds(names ...string) []string {
-	out := []string{}
-	for _, id := range r.target().All() {
-		if d := house.Domain(id); d == "light" || d == "switch" || d == "fan" || d == "binary_sensor" {
-			for _, n := range names {
-				out = append(out, d+"."+n)
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // Pong is the one answer that is no result.
@@ -326,22 +304,6 @@ func subscribeEntities(r *Request) (any, error) {
 	}
 	r.Line.Event(r.ID, m{"a": first})
 	return Later, nil
-}
-
-func subscribeTrigger(r *Request) (any, error) {
-	list := listOf(r.Msg["trigger"])
-	if err := service.CheckTriggers(r.H, list, nil); err != nil {
-		return nil, err
-	}
-	body := m{"triggers": list}
-	r.Line.Subscribe(r.ID, r.H.Listen("state_changed", func(e house.Event) {
-		if service.Waits(body, e) {
-			id := e.New.EntityID
-			r.Line.Event(r.ID, m{"context": e.Context, "variables": m{"trigger": m{"id": "0", "idx": "0", "alias": nil, "platform": "state", "entity_id": id,
-				"from_state": house.Full(e.Old), "to_state": house.Full(e.New), "for": nil, "attribute": nil, "description": "state of " + id}}})
-		}
-	}))
-	return nil, nil
 }
 
 func validateConfig(r *Request) (any, error) {

@@ -64,7 +64,6 @@ func items() Table {
 			r.H.Fire("lovelace_updated", m{"url_path": r.Msg["url_path"]}, r.H.NewContext(nil, ""))
 			return nil, nil
 		}},
-		"zone/list":   {Do: func(r *Request) (any, error) { return []m{}, nil }}, // zone.home comes from the core's settings
 		"person/list": {Do: func(r *Request) (any, error) { return m{"storage": r.helpers("person"), "config": []m{}}, nil }},
 	}
 	for _, d := range []string{"input_boolean", "input_number", "input_select"} {

@@ -38,15 +38,6 @@ func runs() Table {
 			}
 			return nil, fail("not_found", "The trace could not be found")
 		}},
-		"trace/contexts": {Admin: true, Fields: dict{"domain": may(domain), "item_id": may(str)}, Do: func(r *Request) (any, error) {
-			out := m{}
-			for _, t := range r.H.Traces {
-				if !r.has("item_id") || t.ItemID == r.text("item_id") && t.Domain == r.text("domain") {
-					out[t.Context.ID] = m{"run_id": t.RunID, "domain": t.Domain, "item_id": t.ItemID}
-				}
-			}
-			return out, nil
-		}},
 		"automation/config": config("automation"),
 		"script/config":     config("script"),
 		"search/related": {Fields: dict{"item_type": need(schema.OneOf("area", "automation", "automation_blueprint",

@@ -43,13 +43,6 @@ func devices(modern bool) Table {
 			}
 			return append(whole, children...), nil
 		}},
-		"config/device_registry/list_linked_devices": {Fields: dict{"device_id": need(str)}, Do: func(r *Request) (any, error) {
-			if r.H.Device(r.text("device_id")) == nil {
-				return nil, fail("not_found", "Device not found")
-			}
-			return m{"linked_devices": []string{}}, nil
-		}},
-		"config/device_registry/list_composite_splits": {Do: func(*Request) (any, error) { return m{}, nil }},
 		"config/device_registry/update": {Admin: true, Fields: dict{"device_id": need(str), "area_id": opt,
 			"disabled_by": byUser, "labels": strs, "name_by_user": opt}, Do: func(r *Request) (any, error) {
 			d := r.H.Device(r.text("device_id"))

@@ -26,17 +26,6 @@ func upkeep() Table {
 			return m{"backups": r.H.Backups, "agent_errors": m{}, "last_attempted_automatic_backup": r.H.LastBackup, "last_completed_automatic_backup": r.H.LastBackup,
 				"last_action_event": nil, "next_automatic_backup": nil, "next_automatic_backup_additional": false, "state": "idle"}, nil
 		}},
-		"backup/agents/info": {Admin: true, Do: func(r *Request) (any, error) {
-			return m{"agents": []m{{"agent_id": "backup.local", "name": "local"}}}, nil
-		}},
-		"backup/details": {Admin: true, Fields: dict{"backup_id": need(str)}, Do: func(r *Request) (any, error) {
-			for _, b := range r.H.Backups {
-				if b["backup_id"] == r.Msg["backup_id"] {
-					return m{"backup": b, "agent_errors": m{}}, nil
-				}
-			}
-			return m{"backup": nil, "agent_errors": m{}}, nil
-		}},
 		"backup/generate": {Admin: true, Fields: generate, Do: func(r *Request) (any, error) {
 			for _, a := range r.list("agent_ids") {
 				if a != "backup.local" {
@@ -70,25 +59,6 @@ func upkeep() Table {
 				}
 			}
 			return out, nil
-		}},
-		"config_entries/get_single": {Admin: true, Fields: dict{"entry_id": need(str)}, Do: func(r *Request) (any, error) {
-			if e := r.H.ConfigEntry(r.text("entry_id")); e != nil {
-				return m{"config_entry": EntryShape(e)}, nil
-			}
-			return nil, fail("not_found", "Config entry not found")
-		}},
-		"config_entries/disable": {Admin: true, Fields: dict{"entry_id": need(str), "disabled_by": byUser}, Do: func(r *Request) (any, error) {
-			e := r.H.ConfigEntry(r.text("entry_id"))
-			if e == nil {
-				return nil, fail("not_found", "Config entry not found")
-			}
-			if e.Disabled, e.State = house.Ptr(r.Msg["disabled_by"]), "loaded"; e.Disabled != nil {
-				e.State = "not_loaded"
-			}
-			return m{"require_restart": false}, nil
-		}},
-		"persistent_notification/get": {Do: func(r *Request) (any, error) {
-			return append([]m{}, r.H.Notes...), nil // a list, never null
 		}},
 		"conversation/process": {Fields: dict{"text": need(str), "conversation_id": opt, "language": may(str), "agent_id": opt}, Do: func(r *Request) (any, error) {
 			return service.Converse(r.H, r.text("text")), nil

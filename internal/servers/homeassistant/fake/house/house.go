@@ -120,15 +120,6 @@ func (h *House) Listen(kind string, hear func(Event)) (stop func()) {
 	return func() { delete(h.listeners, ear) }
 }
 
-// Listeners is how many there are of each type.
-func (h *House) Listeners() map[string]int {
-	n := map[string]int{}
-	for _, l := range h.listeners {
-		n[l.kind]++
-	}
-	return n
-}
-
 // Fire puts an event on the bus.
 func (h *House) Fire(kind string, data Map, c Context) {
 	h.emit(Event{Type: kind, Data: data, Context: c})

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"drawbridge/internal/servers/homeassistant/fake/command"
 	"drawbridge/internal/servers/homeassistant/fake/house"
 	"drawbridge/internal/servers/homeassistant/fake/service"
 )
@@ -25,13 +24,6 @@ var config = []route{
 	}},
 	{method: "POST", path: "/api/config/{domain}/config/{id}", admin: true, do: save},
 	{method: "DELETE", path: "/api/config/{domain}/config/{id}", admin: true, do: remove},
-	{method: "GET", path: "/api/config/config_entries/entry", admin: true, do: func(r *Request) Reply {
-		out := []m{}
-		for _, e := range r.H.Entries {
-			out = append(out, command.EntryShape(e))
-		}
-		return JSON(200, out)
-	}},
 	{method: "POST", path: "/api/config/config_entries/entry/{id}/reload", admin: true, do: func(r *Request) Reply {
 		e := r.H.ConfigEntry(r.Parts["id"])
 		switch {

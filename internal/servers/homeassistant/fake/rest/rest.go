@@ -162,14 +162,6 @@ var core = []route{
 	{method: "GET", path: "/api/core/state", do: func(r *Request) Reply {
 		return JSON(200, m{"state": r.H.Running, "recorder_state": m{"migration_in_progress": false, "migration_is_live": false}})
 	}},
-	{method: "GET", path: "/api/components", do: func(r *Request) Reply { return JSON(200, r.H.Config()["components"]) }},
-	{method: "GET", path: "/api/events", do: func(r *Request) Reply {
-		out := []m{}
-		for k, n := range r.H.Listeners() {
-			out = append(out, m{"event": k, "listener_count": n})
-		}
-		return JSON(200, out)
-	}},
 	{method: "POST", path: "/api/events/{type}", admin: true, do: fire},
 	{method: "GET", path: "/api/states", do: func(r *Request) Reply { return JSON(200, command.States(r.H)) }},
 	{method: "GET", path: "/api/states/{id}", do: func(r *Request) Reply {
@@ -204,14 +196,6 @@ var core = []route{
 	}},
 	{method: "GET", path: "/api/camera_proxy/{id}", open: true, do: picture("camera")},
 	{method: "GET", path: "/api/image_proxy/{id}", open: true, do: picture("image")}, // components/image, ImageView
-	{method: "POST", path: "/api/conversation/process", do: func(r *Request) Reply {
-		body, _, _ := r.object()
-		text, ok := body["text"].(string)
-		if !ok {
-			return Message(400, "Message format incorrect: required key not provided @ data['text']")
-		}
-		return JSON(200, service.Converse(r.H, text))
-	}},
 }
 
 func fire(r *Request) Reply {

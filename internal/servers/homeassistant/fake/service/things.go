@@ -3,6 +3,7 @@ package service
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"drawbridge/internal/servers/homeassistant/fake/house"
 	"drawbridge/internal/servers/homeassistant/fake/schema"

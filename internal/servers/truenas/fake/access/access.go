@@ -33,9 +33,6 @@ type Key struct {
 	scram *verifier
 }
 
-// Text is the key as its owner has it.
-func (k *Key) Text() string { return strconv.Itoa(k.ID) + "-" + k.Secret }
-
 // Book has the accounts and keys. The lock of the fake guards it.
 type Book struct {
 	Accounts   []*Account

@@ -13,9 +13,6 @@ import (
 // datasetRows are all datasets, flat unless extra.flat is false, with their children in
 // them unless extra.retrieve_children is.
 func datasetRows(c *call.Call) []Row {
-	if c.Extra("flat") == false {
-		return nested(c)
-	}
 	spaces := c.NAS.Spaces()
 	rows := make([]Row, len(c.NAS.Datasets))
 	for i, d := range c.NAS.Datasets {
@@ -23,21 +20,11 @@ func datasetRows(c *call.Call) []Row {
 	}
 	if c.Extra("retrieve_children") != false {
 		graft(rows)
+	}
+	if c.Extra("flat") == false {
+		rows = slices.DeleteFunc(rows, func(r Row) bool { return strings.Contains(r["id"].(string), "/") })
 	}
 	return rows
-}
-
-// nested are the root datasets with all others in them.
-func nested(c *call.Call) []Row {
-	spaces := c.NAS.Spaces()
-	rows := make([]Row, len(c.NAS.Datasets))
-	for i, d := range c.NAS.Datasets {
-		rows[i] = datasetRow(c, d, spaces[d.ID])
-	}
-	if c.Extra("retrieve_children") != false {
-		graft(rows)
-	}
-	return slices.DeleteFunc(rows, func(r Row) bool { return strings.Contains(r["id"].(string), "/") })
 }
 
 // graft puts rows into the children of their parents. Parents come before their children.

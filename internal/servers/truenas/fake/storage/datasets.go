@@ -8,7 +8,6 @@ import (
 
 	"drawbridge/internal/servers/truenas/fake/call"
 	"drawbridge/internal/servers/truenas/fake/fail"
-	"drawbridge/internal/servers/truenas/fake/filter"
 	"drawbridge/internal/servers/truenas/fake/model"
 	"drawbridge/internal/servers/truenas/fake/nas"
 )
@@ -28,15 +27,6 @@ func datasets() []call.Method {
 				return nil, missing(c.Text(0))
 			}
 			return listed(c.NAS.UsesOf(c.Text(0))), nil
-		}},
-		{Name: "pool.dataset.processes", Roles: read, Args: []model.Arg{id}, Run: func(c *call.Call) (any, error) {
-			if c.NAS.Dataset(c.Text(0)) == nil {
-				return nil, missing(c.Text(0))
-			}
-			return []any{}, nil
-		}},
-		{Name: "pool.dataset.details", Roles: read, Run: func(c *call.Call) (any, error) {
-			return filter.Query(nested(c), []any{[]any{}, filter.Options.Check("options", map[string]any{}, &fail.Problems{})})
 		}},
 	}...)
 }

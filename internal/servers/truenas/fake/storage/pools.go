@@ -32,17 +32,8 @@ func pools() []call.Method {
 		}
 		return rows
 	}), []call.Method{
-		{Name: "pool.attachments", Roles: []string{"POOL_READ"}, Args: []model.Arg{model.Need("id", model.Int)}, Run: func(c *call.Call) (any, error) {
-			for _, p := range c.NAS.Pools {
-				if p.ID == c.Int(0) {
-					return listed(c.NAS.UsesOf(p.Name)), nil
-				}
-			}
-			return nil, fail.Missing("Pool %d does not exist", c.Int(0))
-		}},
 		{Name: "pool.scrub.scrub", Roles: []string{"POOL_WRITE", "POOL_SCRUB_WRITE"}, Job: scrub,
 			Args: []model.Arg{model.Need("name", model.Text), model.May("action", model.OneOf("START", "STOP", "PAUSE"), "START")}},
-		{Name: "pool.scrub.run", Roles: []string{"POOL_WRITE", "POOL_SCRUB_WRITE"}, Args: []model.Arg{model.Need("name", model.Text), model.May("threshold", model.Int, int64(35))}, Run: scrubIfDue},
 	}...)
 }
 
@@ -154,18 +145,6 @@ func scrub(c *call.Call) (*jobs.Work, error) {
 	return w, nil
 }
 
-// scrubIfDue is no job: it begins a scrub if the last is older than threshold less a day.
-func scrubIfDue(c *call.Call) (any, error) {
-	p := c.NAS.Pool(c.Text(0))
-	if p == nil || p.Name != c.Text(0) {
-		return nil, fail.Missing("Pool %s does not exist", c.Text(0))
-	}
-	if p.Scan == nil || c.Now.Sub(p.Scan.Ended) > time.Duration(c.Int(1)-1)*24*time.Hour {
-		p.Scan = &nas.Scan{Function: "SCRUB", State: "SCANNING", Started: c.Now, Left: 3600}
-	}
-	return nil, nil
-}
-
 func disks() []call.Method {
 	names := model.May("name", model.List{Of: model.Text}, []any{})
 	query := call.Query("disk", "Disk", 0, []string{"DISK_READ"}, diskRows)
@@ -189,14 +168,6 @@ func disks() []call.Method {
 			}
 			return out, nil
 		}},
-		{Name: "disk.temperature_agg", Roles: []string{"REPORTING_READ"}, Args: []model.Arg{model.Need("names", model.List{Of: model.Text}), model.May("days", model.Int, int64(7))}, Run: func(c *call.Call) (any, error) {
-			out := Row{}
-			for _, d := range chosen(c) {
-				out[d.Name] = Row{"min": d.Celsius - 4, "max": d.Celsius + 5, "avg": float64(d.Celsius) + 0.5}
-			}
-			return out, nil
-		}},
-		{Name: "disk.temperature_alerts", Roles: []string{"REPORTING_READ"}, Args: []model.Arg{model.Need("names", model.List{Of: model.Text})}, Run: func(*call.Call) (any, error) { return []any{}, nil }},
 	}...)
 }
 

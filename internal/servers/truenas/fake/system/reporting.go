@@ -60,7 +60,6 @@ func reporting() []call.Method {
 			return filter.Query(rows, c.Args)
 		}},
 		{Name: "reporting.get_data", Roles: read, Args: []model.Arg{wanted, query}, Run: getData},
-		{Name: "reporting.netdata_get_data", Roles: read, Args: []model.Arg{wanted, query}, Run: getData},
 	}
 }
 

@@ -41,13 +41,6 @@ func general() []call.Method {
 	}
 	return []call.Method{
 		{Name: "system.info", Roles: anyone, Run: info},
-		{Name: "system.version", Open: true, Run: func(c *call.Call) (any, error) { return "TrueNAS-" + c.Server.System(), nil }},
-		{Name: "system.version_short", Open: true, Run: func(c *call.Call) (any, error) { return c.Server.System(), nil }},
-		{Name: "system.product_type", Free: true, Run: func(*call.Call) (any, error) { return "COMMUNITY_EDITION", nil }},
-		{Name: "system.hostname", Open: true, Run: func(c *call.Call) (any, error) { return c.NAS.Hostname, nil }},
-		{Name: "system.boot_id", Free: true, Run: func(c *call.Call) (any, error) { return c.NAS.BootID, nil }},
-		{Name: "system.state", Roles: []string{"SYSTEM_GENERAL_READ"}, Run: func(*call.Call) (any, error) { return "READY", nil }},
-		{Name: "system.ready", Roles: []string{"SYSTEM_GENERAL_READ"}, Run: func(*call.Call) (any, error) { return true, nil }},
 		{Name: "system.reboot.info", Roles: []string{"SYSTEM_GENERAL_READ"}, Run: func(c *call.Call) (any, error) {
 			reasons := []any{}
 			for _, r := range c.NAS.Reboot {
@@ -62,9 +55,6 @@ func general() []call.Method {
 		{Name: "interface.query", Roles: []string{"NETWORK_INTERFACE_READ"}, Args: filter.Args, Run: func(c *call.Call) (any, error) {
 			return filter.Query([]Row{{"id": "enp1s0", "name": "enp1s0", "type": "PHYSICAL", "description": "", "fake": false, "ipv4_dhcp": true, "ipv6_auto": false, "mtu": nil, "aliases": []any{},
 				"state": Row{"name": "enp1s0", "link_state": "LINK_STATE_UP", "active_media_type": "Ethernet", "active_media_subtype": "2500Mb/s Twisted Pair", "aliases": []any{Row{"type": "INET", "address": "192.0.2.10", "netmask": 24}}}}}, c.Args)
-		}},
-		{Name: "network.general.summary", Roles: []string{"NETWORK_INTERFACE_READ"}, Run: func(*call.Call) (any, error) {
-			return Row{"ips": Row{"enp1s0": Row{"IPV4": []any{"192.0.2.10/24"}, "IPV6": []any{}}}, "default_routes": []any{"192.0.2.1"}, "nameservers": []any{"192.0.2.1"}}, nil
 		}},
 	}
 }
@@ -148,27 +138,7 @@ func services() []call.Method {
 		{Name: "service.control", From: call.V2510, Roles: write, Args: []model.Arg{model.Need("verb", model.OneOf("START", "STOP", "RESTART", "RELOAD")), model.Need("service", model.Text), options}, Job: func(c *call.Call) (*jobs.Work, error) {
 			return &jobs.Work{Lock: "service_control_" + c.Text(1), Do: func() (any, error) { return control(c, c.Text(0), c.Text(1), c.Map(2)) }}, nil
 		}},
-		{Name: "service.started", Roles: read, Args: []model.Arg{model.Need("service", model.Text)}, Run: func(c *call.Call) (any, error) {
-			s := c.NAS.Service(c.Text(0))
-			return s != nil && s.Running, nil
-		}},
 		old("START"), old("STOP"), old("RESTART"), old("RELOAD"),
-		{Name: "smb.status", Roles: []string{"READONLY_ADMIN"}, Args: []model.Arg{model.May("info_level", model.Text, "ALL"), model.May("filters", model.List{Of: model.Any}, []any{}), model.May("options", model.Map, map[string]any{}), model.May("status_options", model.Map, map[string]any{})}, Run: func(c *call.Call) (any, error) {
-			rows := []any{}
-			if s := c.NAS.Service("cifs"); s != nil && s.Running {
-				for i := range s.Clients {
-					rows = append(rows, Row{"session_id": fmt.Sprint(100 + i), "username": "ada", "hostname": fmt.Sprintf("192.0.2.%d", 50+i), "remote_machine": fmt.Sprintf("192.0.2.%d", 50+i), "session_dialect": "SMB3_11"})
-				}
-			}
-			return rows, nil
-		}},
-		{Name: "nfs.client_count", Roles: []string{"SHARING_NFS_READ"}, Run: func(c *call.Call) (any, error) {
-			s := c.NAS.Service("nfs")
-			if s == nil || !s.Running {
-				return 0, nil
-			}
-			return s.Clients, nil
-		}},
 	}...)
 }
 
@@ -234,15 +204,6 @@ func tasks() []call.Method {
 			run("cloud_backup.sync", "cloud_backup", "CloudBackup", "CLOUD_BACKUP", []string{"Starting"}, dry),
 			run("rsynctask.run", "rsynctask", "RsyncTask", "SNAPSHOT_TASK", []string{"Starting"}),
 			run("cronjob.run", "cronjob", "CronJob", "SYSTEM_CRON", []string{"Executing"}, model.May("skip_disabled", model.Bool, false)),
-			{Name: "cloudsync.abort", Roles: []string{"CLOUD_SYNC_WRITE"}, Args: []model.Arg{id}, Run: func(c *call.Call) (any, error) {
-				for _, j := range c.Jobs.All() {
-					if j.Method == "cloudsync.sync" && j.State == jobs.Running {
-						c.Later(0, j.Abort)
-						return true, nil
-					}
-				}
-				return false, nil
-			}},
 		})
 }
 

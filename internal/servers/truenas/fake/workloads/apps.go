@@ -36,7 +36,6 @@ func apps() []call.Method {
 		{Name: "app.start", Roles: writeApps, Args: []model.Arg{name}, Job: lifecycle("start")},
 		{Name: "app.stop", Roles: writeApps, Args: []model.Arg{name}, Job: lifecycle("stop")},
 		{Name: "app.redeploy", Roles: writeApps, Args: []model.Arg{name}, Job: lifecycle("redeploy")},
-		{Name: "app.pull_images", Roles: writeApps, Job: pull, Args: []model.Arg{name, options("AppPullImages", false, model.May("redeploy", model.Bool, true))}},
 		{Name: "app.upgrade", Roles: writeApps, Job: upgrade, Args: []model.Arg{name, options("UpgradeOptions", false, version, model.May("values", model.Map, map[string]any{}), model.May("snapshot_hostpaths", model.Bool, false))}},
 		{Name: "app.upgrade_summary", Roles: readApps, Run: summary, Args: []model.Arg{name, options("UpgradeSummaryOptions", false, version)}},
 		{Name: "app.rollback", Roles: writeApps, Job: rollback, Args: []model.Arg{name, options("AppRollbackOptions", true, model.Need("app_version", model.Words), model.May("rollback_snapshot", model.Bool, true))}},
@@ -46,27 +45,6 @@ func apps() []call.Method {
 				return nil, err
 			}
 			return call.List(a.Older), nil
-		}},
-		{Name: "app.delete", Roles: writeApps, Job: remove, Args: []model.Arg{name, options("AppDelete", false, model.May("remove_images", model.Bool, true), model.May("remove_ix_volumes", model.Bool, false), model.May("force_remove_ix_volumes", model.Bool, false), model.May("force_remove_custom_app", model.Bool, false))}},
-		{Name: "app.config", Roles: readApps, Args: []model.Arg{name}, Run: func(c *call.Call) (any, error) {
-			a, err := app(c)
-			if err != nil {
-				return nil, err
-			}
-			return a.Config, nil
-		}},
-		{Name: "app.container_ids", Roles: readApps, Run: containerIDs, Args: []model.Arg{name, options("AppContainerIDOptions", false, model.May("alive_only", model.Bool, true))}},
-		{Name: "app.used_ports", Roles: readApps, Run: func(c *call.Call) (any, error) {
-			out := []any{}
-			for _, a := range c.NAS.Apps {
-				for _, host := range a.Ports {
-					out = append(out, host)
-				}
-			}
-			return out, nil
-		}},
-		{Name: "docker.status", Roles: []string{"DOCKER_READ"}, Run: func(*call.Call) (any, error) {
-			return Row{"status": "RUNNING", "description": "Application(s) are currently running"}, nil
 		}},
 	}...)
 }
@@ -191,20 +169,6 @@ func lifecycle(verb string) func(*call.Call) (*jobs.Work, error) {
 // only in a log of the system.
 func compose(a *nas.App, words string) error {
 	return fail.Call(fail.EFAULT, "Failed 'up' action for '%s' app. Please check /var/log/app_lifecycle.log for more details: %s", a.Name, words)
-}
-
-func pull(c *call.Call) (*jobs.Work, error) {
-	a, err := app(c)
-	if err != nil {
-		return missing(err), nil
-	}
-	return &jobs.Work{Lock: "pull_images_" + a.Name, Steps: []string{"Pulling app images", "App images pulled"}, Do: func() (any, error) {
-		a.Images = false
-		if c.Flag(1, "redeploy") {
-			state(c, a, "RUNNING")
-		}
-		return nil, nil
-	}}, nil
 }
 
 // upgrade stops an app, changes it and starts it again (truenas/middleware
@@ -333,35 +297,4 @@ func rollback(c *call.Call) (*jobs.Work, error) {
 		state(c, a, "RUNNING")
 		return appRow(&call.Call{API: c.API, Args: []any{Row{}}}, a), nil
 	}}, nil
-}
-
-func remove(c *call.Call) (*jobs.Work, error) {
-	a, err := app(c)
-	if err != nil {
-		return missing(err), nil
-	}
-	return &jobs.Work{Lock: "app_delete_" + a.Name, Steps: []string{"Deleting '" + a.Name + "' app"}, Do: func() (any, error) {
-		c.NAS.Apps = slices.DeleteFunc(c.NAS.Apps, func(o *nas.App) bool { return o == a })
-		c.Emit("removed", "app.query", a.Name, nil)
-		return true, nil
-	}}, nil
-}
-
-func containerIDs(c *call.Call) (any, error) {
-	a, err := app(c)
-	if err != nil {
-		return nil, err
-	}
-	out := Row{}
-	for _, k := range a.Containers {
-		st := containerState(a)
-		if st == "" {
-			st = "exited"
-		}
-		if c.Flag(1, "alive_only") && st != "running" {
-			continue
-		}
-		out[k.ID] = Row{"id": k.ID, "service_name": k.Service, "image": k.Image, "state": st}
-	}
-	return out, nil
 }
