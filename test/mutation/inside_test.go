@@ -21,7 +21,7 @@ func inside() []mutation {
 		{name: "hidden-completion", file: dispatch, test: "TestT13_hiddenByEveryWay", edits: one("if it, ok := c.ByName[catalogue.Templates][req.Target]; ok && v.Shows(it.Section) {", "if it, ok := c.ByName[catalogue.Templates][req.Target]; ok {")},
 		{name: "hidden-subscription", file: "internal/gateway/hub.go", test: "TestT13_hiddenByEveryWay", edits: one("if !ok || !c.View(w.access).Shows(s) {", "if !ok {")},
 		{name: "extension-for-readers", file: dispatch, test: "TestT13_extensionOfAReader", edits: one("accessOf(ctx).Tool(name, req.Method, account.TierWrite) {", "account.Granted {")},
-		{name: "not-granted", file: dispatch, test: "TestTools_notGranted", edits: one("case account.NotGranted:", "case account.NotGranted+9:")},
+		{name: "not-granted", file: dispatch, test: "TestTools_notGranted", edits: one("case account.NotGranted:\n\t\tg.deny(ctx, it.", "case account.NotGranted + 9:\n\t\tg.deny(ctx, it.")},
 		{name: "own-word", file: view, target: gateway, test: "TestT17_annotationsDoNotRelax", edits: one("case hints.ReadOnly && m.Trusted:", "case hints.ReadOnly:")},
 		{name: "same-name", file: "internal/gateway/catalogue/catalogue.go", target: gateway, test: "TestCollision_isRefusedWithWhatToSet", edits: one("\tif !taken {\n", "\tif !taken || k == Tools {\n")},
 		{name: "calls-unbounded", file: policy, test: "TestCalls_atOnce", edits: one("case g.all > 0 && g.total >= g.all:", "case g.all > 0 && g.total > 99999:")},
