@@ -18,7 +18,7 @@ func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.
 	out := b.serve(ctx, req, call)
 	if out.Result.Rest != nil {
 		// The result is still on its way; its reader ends the call.
-		out.Result.Rest = &tail{RestReader: out.Result.Rest, end: func() { call.release(); end() }}
+		out.Result.Rest = mcpwire.OnClose(out.Result.Rest, func() { call.release(); end() })
 		return out
 	}
 	call.release()
@@ -71,21 +71,6 @@ func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSin
 func (b *Backend) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && b.base.Err() != nil {
 		return errStopping
-	}
-	return err
-}
-
-// tail is a streamed result that keeps its call open until it is closed.
-type tail struct {
-	mcpwire.RestReader
-	end func()
-}
-
-func (t *tail) Close() error {
-	err := t.RestReader.Close()
-	if t.end != nil {
-		t.end()
-		t.end = nil
 	}
 	return err
 }

@@ -116,6 +116,23 @@ type RestReader interface {
 	Close() error
 }
 
+// OnClose is r, and then is called once when it has been closed.
+func OnClose(r RestReader, then func()) RestReader { return &closing{r, then} }
+
+type closing struct {
+	RestReader
+	then func()
+}
+
+func (c *closing) Close() error {
+	err := c.RestReader.Close()
+	if c.then != nil {
+		c.then()
+		c.then = nil
+	}
+	return err
+}
+
 // HeldBytes is how much of a result is checked before its first byte goes out.
 const HeldBytes = 256 << 10
 

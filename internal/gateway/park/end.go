@@ -23,19 +23,8 @@ func (p *call) take(ctx context.Context) (mcpwire.Outcome, bool) {
 		return out, true
 	}
 	detach := context.AfterFunc(ctx, func() { p.end(context.Cause(ctx)) })
-	out.Result.Rest = &rest{RestReader: out.Result.Rest, end: func() { detach(); p.end(nil); p.done() }}
+	out.Result.Rest = mcpwire.OnClose(out.Result.Rest, func() { detach(); p.end(nil); p.done() })
 	return out, true
-}
-
-// rest is a streamed result that ends its call when it is closed.
-type rest struct {
-	mcpwire.RestReader
-	end func()
-}
-
-func (r *rest) Close() error {
-	defer r.end()
-	return r.RestReader.Close()
 }
 
 // abandon cancels a call whose client has gone.

@@ -45,18 +45,6 @@ func (f *fetch) take() (out mcpwire.Outcome, came bool) {
 		f.cancel()
 		return f.out, came
 	}
-	f.out.Result.Rest = &tail{f.out.Result.Rest, f.cancel}
+	f.out.Result.Rest = mcpwire.OnClose(f.out.Result.Rest, f.cancel)
 	return f.out, came
-}
-
-// tail is a streamed result that keeps its request open until it is closed.
-type tail struct {
-	mcpwire.RestReader
-	end context.CancelFunc
-}
-
-// Close ends the request.
-func (t *tail) Close() error {
-	defer t.end()
-	return t.RestReader.Close()
 }

@@ -150,20 +150,9 @@ func (v *Vigil) Run(ctx context.Context, p account.Principal, f func(ctx context
 		return mcpwire.Fail(ErrEnded)
 	case out.Result.Rest != nil:
 		streams = true
-		out.Result.Rest = &rest{out.Result.Rest, leave}
+		out.Result.Rest = mcpwire.OnClose(out.Result.Rest, leave)
 	}
 	return out
-}
-
-// rest is a streamed result that leaves when it is closed.
-type rest struct {
-	mcpwire.RestReader
-	leave func()
-}
-
-func (r *rest) Close() error {
-	defer r.leave()
-	return r.RestReader.Close()
 }
 
 func (v *Vigil) tick() {
