@@ -30,6 +30,7 @@ var Rules = []Rule{
 	{Path: "test/*", Layer: TestLayer},
 
 	{Path: "internal/fault", Layer: 0},
+	{Path: "internal/life", Layer: 0},
 	{Path: "internal/servers/kit/pattern", Layer: 0},
 
 	{Path: "internal/secret", Layer: 1},

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"drawbridge/internal/backend/pace"
+	"drawbridge/internal/life"
 )
 
 // Backend supervises one configured backend. It keeps it connected, gives every
@@ -24,8 +25,7 @@ type Backend struct {
 	// base is the life of everything the backend starts: sessions, watches,
 	// attempts. They outlive the calls that cause them, so no call's context can
 	// stand in for it.
-	base context.Context
-	stop context.CancelFunc
+	base *life.Life
 	crew crew
 }
 
@@ -36,7 +36,7 @@ func New(log *slog.Logger, cfg Config, dialer Dialer, events Events) *Backend {
 	}
 	cfg = cfg.withDefaults()
 	b := &Backend{log: log, cfg: cfg, dialer: dialer, events: events, gate: pace.NewGate(cfg.Concurrency, cfg.Queue)}
-	b.base, b.stop = context.WithCancel(context.Background())
+	b.base = life.New(context.Background())
 	b.link = newLink(b)
 	b.pool = newPool(b)
 	return b
@@ -56,12 +56,12 @@ func (b *Backend) Start(context.Context) {
 // returns when nothing of the backend is left. Callers send no calls any more.
 func (b *Backend) Stop(ctx context.Context) {
 	b.gate.Drain(ctx)
-	b.stop()
+	b.base.End(nil)
 	b.crew.wait()
 }
 
 // Cut ends the calls that run; each is told so. Stop must follow.
-func (b *Backend) Cut() { b.stop() }
+func (b *Backend) Cut() { b.base.End(nil) }
 
 // crew is the goroutines of one backend.
 type crew struct {

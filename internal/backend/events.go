@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"drawbridge/internal/backend/pace"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -95,10 +96,11 @@ func (o *outside) take(n mcpwire.Notification, lists bool) bool {
 // caller.
 type callSink struct {
 	mcpwire.Sink
-	outside outside
-	clock   *pace.Clock
-	turn    pace.Turn
-	slot    *slot
+	outside  outside
+	clock    pace.Clock
+	stopping life.Hook // on the backend's base
+	turn     pace.Turn
+	slot     *slot
 }
 
 // Ask waits for a person, but not for ever. Meanwhile the call neither ages nor

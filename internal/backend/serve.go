@@ -5,7 +5,6 @@ import (
 	"context"
 	"time"
 
-	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -13,33 +12,28 @@ import (
 // is in ctx. A call is sent at most once, and it always ends: with the backend's
 // answer, or with what went wrong and whether anything was run.
 func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
-	ctx, clock, end := b.limit(ctx)
-	call := &callSink{Sink: sink, clock: clock}
-	out := b.serve(ctx, req, call)
+	call := &callSink{Sink: sink}
+	call.clock.Set(ctx, b.cfg.Timeout)
+	call.stopping.On(b.base, call.stop)
+	out := b.serve(&call.clock.Life, req, call)
 	if out.Result.Rest != nil {
 		// The result is still on its way; its reader ends the call.
-		out.Result.Rest = mcpwire.OnClose(out.Result.Rest, func() { call.release(); end() })
+		out.Result.Rest = mcpwire.OnClose(out.Result.Rest, call.release)
 		return out
 	}
 	call.release()
-	end()
 	return out
 }
 
-// limit gives a call its time, and its end when the backend is stopped.
-func (b *Backend) limit(ctx context.Context) (context.Context, *pace.Clock, func()) {
-	ctx, clock, cancel := pace.WithClock(ctx, b.cfg.Timeout)
-	detach := context.AfterFunc(b.base, cancel)
-	return ctx, clock, func() {
-		detach()
-		cancel()
-	}
-}
+// stop ends a call whose backend is stopped.
+func (s *callSink) stop() { s.clock.End(errStopping) }
 
-// release gives back what a call occupies.
+// release ends a call and gives back what it occupies.
 func (s *callSink) release() {
 	s.slot.release()
 	s.turn.Leave()
+	s.stopping.Off()
+	s.clock.Free()
 }
 
 func (b *Backend) serve(ctx context.Context, req *mcpwire.Request, sink *callSink) mcpwire.Outcome {

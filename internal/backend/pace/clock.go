@@ -4,12 +4,14 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"drawbridge/internal/life"
 )
 
-// Clock is the time a call has. It stands still while a person is asked: that is
-// not the backend's time, and people are slower.
+// Clock is the time a call has, and the context that ends with it. It stands still
+// while a person is asked: that is not the backend's time, and people are slower.
 type Clock struct {
-	end func() // ends the call
+	life.Life
 
 	mu     sync.Mutex // guards what follows
 	timer  *time.Timer
@@ -19,17 +21,24 @@ type Clock struct {
 	asked  time.Duration // how long all of them took
 }
 
-// WithClock is ctx with a time that ends it with ErrTime.
-func WithClock(ctx context.Context, limit time.Duration) (context.Context, *Clock, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	c := &Clock{end: func() { cancel(ErrTime) }, left: limit, since: time.Now()}
-	c.timer = time.AfterFunc(limit, c.end)
-	return ctx, c, func() {
-		c.mu.Lock()
-		c.timer.Stop()
-		c.mu.Unlock()
-		cancel(nil)
-	}
+// Set makes the clock the time of a call that ctx is for: when it is up, the Life
+// ends with ErrTime. Free must follow.
+func (c *Clock) Set(ctx context.Context, limit time.Duration) {
+	c.Begin(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left, c.since = limit, time.Now()
+	c.timer = time.AfterFunc(limit, c.up)
+}
+
+func (c *Clock) up() { c.End(ErrTime) }
+
+// Free ends what the clock was set for.
+func (c *Clock) Free() {
+	c.mu.Lock()
+	c.timer.Stop()
+	c.mu.Unlock()
+	c.End(nil)
 }
 
 // Stop makes the clock stand still until every Stop has had its Start.

@@ -45,8 +45,9 @@ func TestClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		ctx, clock, cancel := pace.WithClock(t.Context(), time.Minute)
-		defer cancel()
+		var clock pace.Clock
+		clock.Set(t.Context(), time.Minute)
+		defer clock.Free()
 		time.Sleep(50 * time.Second)
 		clock.Stop()
 		clock.Stop() // a second question beside the first
@@ -54,12 +55,12 @@ func TestClock(t *testing.T) {
 		clock.Start()
 		time.Sleep(time.Hour)
 		clock.Start()
-		if ctx.Err() != nil {
+		if clock.Err() != nil {
 			t.Fatal("time ran out while people were asked")
 		}
-		<-ctx.Done()
-		if took := time.Since(begun); took != 2*time.Hour+time.Minute || !errors.Is(context.Cause(ctx), pace.ErrTime) {
-			t.Errorf("ended after %s by %v", took, context.Cause(ctx))
+		<-clock.Done()
+		if took := time.Since(begun); took != 2*time.Hour+time.Minute || !errors.Is(context.Cause(&clock), pace.ErrTime) {
+			t.Errorf("ended after %s by %v", took, context.Cause(&clock))
 		}
 		if stood := clock.Stood(); stood != 2*time.Hour {
 			t.Errorf("stood still for %s", stood)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/jsonscan"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -34,9 +36,9 @@ type Session struct {
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
-	calls   map[string]context.CancelCauseFunc // by the client's id
-	asks    map[string]chan<- mcpwire.Answer   // by our id
-	tag     string                             // makes ids of streams and questions unique across restarts
+	calls   map[string]*life.Life            // by the client's id
+	asks    map[string]chan<- mcpwire.Answer // by our id
+	tag     string                           // makes ids of streams and questions unique across restarts
 	serial  uint64
 	outside *stream.Stream   // what belongs to no call; the GET stream reads it
 	streams []*stream.Stream // of calls, running and finished
@@ -187,35 +189,32 @@ func (s *Session) mark() string {
 
 // Enter registers a request under the client's id. The context it returns does
 // not end with the connection: a legacy client that drops one has not cancelled.
-// ok is false when the id is in flight already.
-func (s *Session) Enter(ctx context.Context, id []byte) (_ context.Context, key string, ok bool) {
+// ok is false when the id is in flight already. Settle must follow, and then its end.
+func (s *Session) Enter(ctx context.Context, id []byte) (call *life.Life, key string, ok bool) {
 	key = idKey(id)
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	call = life.New(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, taken := s.calls[key]; taken {
-		cancel(nil)
 		return nil, "", false
 	}
 	if s.closed {
-		cancel(errClosed) // End came between
+		call.End(errClosed) // End came between
 	}
 	if s.calls == nil {
-		s.calls = map[string]context.CancelCauseFunc{}
+		s.calls = map[string]*life.Life{}
 	}
-	s.calls[key] = cancel
-	return ctx, key, true
+	s.calls[key] = call
+	return call, key, true
 }
 
 // Settle says that the request has its outcome: its id may be used again, which
 // a quick client does as soon as it has read the answer. The caller ends the
 // request's context when the answer is written; what is streamed lives on it.
-func (s *Session) Settle(key string) context.CancelCauseFunc {
+func (s *Session) Settle(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cancel := s.calls[key]
 	delete(s.calls, key)
-	return cancel
 }
 
 // Busy is how many requests are in flight.
@@ -227,10 +226,10 @@ func (s *Session) Busy() int {
 
 func (s *Session) cancel(id []byte) {
 	s.mu.Lock()
-	cancel := s.calls[idKey(id)]
+	call := s.calls[idKey(id)]
 	s.mu.Unlock()
-	if cancel != nil {
-		cancel(errCancelled)
+	if call != nil {
+		call.End(errCancelled)
 	}
 }
 
@@ -251,9 +250,10 @@ func idKey(raw []byte) string {
 func (s *Session) Close() {
 	s.Abandon()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, cancel := range s.calls {
-		cancel(errClosed)
+	calls := slices.Collect(maps.Values(s.calls))
+	s.mu.Unlock()
+	for _, call := range calls {
+		call.End(errClosed)
 	}
 }
 

@@ -3,20 +3,19 @@ package session
 import (
 	"context"
 
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
 // Turn is a request that came over a connection's session, registered and ready
 // to be served.
 type Turn struct {
-	d   *Dispatcher
-	s   *Session
-	id  []byte
-	req *mcpwire.Request
-	ctx context.Context // of the call: it ends by Close or by the client's cancelling, not with the message's arrival
-	key string
-
-	cancel context.CancelCauseFunc // set by Serve
+	d    *Dispatcher
+	s    *Session
+	id   []byte
+	req  *mcpwire.Request
+	call *life.Life // it ends by Close or by the client's cancelling, not with the message's arrival
+	key  string
 }
 
 // Take takes a message of a session bound to a connection. A request comes back
@@ -41,12 +40,12 @@ func (d *Dispatcher) Take(ctx context.Context, s *Session, msg *mcpwire.Message,
 		o := mcpwire.Fail(err)
 		return nil, &o
 	}
-	callCtx, key, ok := s.Enter(ctx, msg.ID)
+	call, key, ok := s.Enter(ctx, msg.ID)
 	if !ok {
 		o := mcpwire.Fail(ErrTwice)
 		return nil, &o
 	}
-	return &Turn{d: d, s: s, id: msg.ID, req: req, ctx: callCtx, key: key}, nil
+	return &Turn{d: d, s: s, id: msg.ID, req: req, call: call, key: key}, nil
 }
 
 // ErrTwice answers a request whose id is in flight already.
@@ -78,22 +77,22 @@ func (d *Dispatcher) read(s *Session, msg *mcpwire.Message, modern bool) (*mcpwi
 // Serve serves the request, once; messages before its outcome go to out. Close
 // must follow.
 func (t *Turn) Serve(out Outlet) mcpwire.Outcome {
-	defer func() { t.cancel = t.s.Settle(t.key) }()
+	defer t.s.Settle(t.key)
 	switch {
 	case t.req.Caller == nil: // legacy, from here on the session's
-		return t.d.Serve(t.ctx, t.s, t.req, out)
+		return t.d.Serve(t.call, t.s, t.req, out)
 	case t.req.Caller.Revision.Legacy():
 		return mcpwire.Done(t.req.Caller.Revision, []byte("{}")) // a ping before initialize
 	case t.req.Method == mcpwire.MethodListen:
 		return t.listen(out)
 	}
-	return t.d.Serve(t.ctx, nil, t.req, out)
+	return t.d.Serve(t.call, nil, t.req, out)
 }
 
 // listen serves subscriptions/listen until the client cancels it or the
 // dispatcher drains.
 func (t *Turn) listen(out Outlet) mcpwire.Outcome {
-	l, err := t.d.Listen(t.ctx, t.req, t.id, out)
+	l, err := t.d.Listen(t.call, t.req, t.id, out)
 	if err != nil {
 		return mcpwire.Fail(err)
 	}
@@ -102,7 +101,7 @@ func (t *Turn) listen(out Outlet) mcpwire.Outcome {
 		return l.Outcome()
 	}
 	select {
-	case <-t.ctx.Done():
+	case <-t.call.Done():
 		return cancelled()
 	case <-t.d.drain:
 		return l.Outcome()
@@ -110,4 +109,4 @@ func (t *Turn) listen(out Outlet) mcpwire.Outcome {
 }
 
 // Close ends the turn, after its answer was written.
-func (t *Turn) Close() { t.cancel(nil) }
+func (t *Turn) Close() { t.call.End(nil) }

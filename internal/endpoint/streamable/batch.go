@@ -1,7 +1,6 @@
 package streamable
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -9,6 +8,7 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -22,11 +22,11 @@ const (
 
 // item is one request of a batch.
 type item struct {
-	msg mcpwire.Message
-	req *mcpwire.Request
-	bad *mcpwire.Error
-	ctx context.Context // of the call, between Enter and Settle
-	key string
+	msg  mcpwire.Message
+	req  *mcpwire.Request
+	bad  *mcpwire.Error
+	call *life.Life // between Enter and Settle
+	key  string
 }
 
 // batch serves an array of messages, which only 2025-03-26 and before allow.
@@ -78,7 +78,8 @@ func (e *Endpoint) serveBatch(w http.ResponseWriter, r *http.Request, s *session
 	var items []*item
 	defer func() {
 		for _, it := range items {
-			s.Settle(it.key)(nil)
+			s.Settle(it.key)
+			it.call.End(nil)
 		}
 	}()
 	for i := range msgs {
@@ -87,7 +88,7 @@ func (e *Endpoint) serveBatch(w http.ResponseWriter, r *http.Request, s *session
 		}
 		it := &item{msg: msgs[i]}
 		var ok bool
-		if it.ctx, it.key, ok = s.Enter(r.Context(), it.msg.ID); !ok {
+		if it.call, it.key, ok = s.Enter(r.Context(), it.msg.ID); !ok {
 			stream.WriteError(w, http.StatusBadRequest, it.msg.ID, session.ErrTwice)
 			return
 		}
@@ -123,7 +124,7 @@ func (e *Endpoint) runBatch(s *session.Session, x *exchange, items []*item) {
 			defer func() { <-slots }()
 			o := mcpwire.Fail(it.bad)
 			if it.bad == nil {
-				o = e.table.Serve(it.ctx, s, it.req, x)
+				o = e.table.Serve(it.call, s, it.req, x)
 			}
 			frame := stream.HeldAnswer(it.msg.ID, &o, int(max(0, min(heldBytes, left.Load()))))
 			left.Add(-int64(len(frame)))

@@ -171,14 +171,15 @@ func (e *Endpoint) legacy(w http.ResponseWriter, r *http.Request, p account.Prin
 		stream.WriteError(w, legacyStatus(bad), msg.ID, bad)
 		return
 	}
-	ctx, key, ok := s.Enter(r.Context(), msg.ID)
+	call, key, ok := s.Enter(r.Context(), msg.ID)
 	if !ok {
 		stream.WriteError(w, http.StatusBadRequest, msg.ID, session.ErrTwice)
 		return
 	}
 	x := e.newExchange(w, r, s, msg.ID)
-	o := e.table.Serve(ctx, s, req, x)
-	defer s.Settle(key)(nil) // settled now, cancelled when the answer is written
+	defer call.End(nil) // when the answer is written
+	o := e.table.Serve(call, s, req, x)
+	s.Settle(key)
 	x.finish(&o)
 }
 

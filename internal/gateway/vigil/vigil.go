@@ -22,6 +22,7 @@ import (
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -67,8 +68,9 @@ type Stay struct {
 	v          *Vigil
 	w          *watch
 	end        func()
+	call       *life.Life // to be ended, in end's place
 	prev, next *Stay
-	left       bool
+	told, left bool
 }
 
 // New makes a vigil. Without a check there is none: nil.
@@ -85,7 +87,13 @@ func (v *Vigil) Enter(p account.Principal, end func()) *Stay {
 	if v == nil {
 		return nil
 	}
-	s := &Stay{v: v, end: end}
+	s := &Stay{end: end}
+	v.enter(p, s)
+	return s
+}
+
+func (v *Vigil) enter(p account.Principal, s *Stay) {
+	s.v = v
 	k := key{p.User, p.Credential, p.Profile}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -103,7 +111,6 @@ func (v *Vigil) Enter(p account.Principal, end func()) *Stay {
 		w.first.prev = s
 	}
 	w.first = s
-	return s
 }
 
 // Leave ends a stay. More than once is as good as once.
@@ -134,18 +141,27 @@ func (v *Vigil) Run(ctx context.Context, p account.Principal, f func(ctx context
 	if v == nil {
 		return f(ctx)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	s := v.Enter(p, func() { cancel(errEnded) })
+	call, lives := ctx.(*life.Life)
+	if !lives {
+		call = life.New(ctx)
+	}
+	s := &Stay{call: call}
+	v.enter(p, s)
 	streams := false
-	leave := func() { s.Leave(); cancel(nil) }
+	leave := func() {
+		s.Leave()
+		if !lives {
+			call.End(nil)
+		}
+	}
 	defer func() {
 		if !streams {
 			leave()
 		}
 	}()
-	out := f(ctx)
+	out := f(call)
 	switch {
-	case errors.Is(context.Cause(ctx), errEnded):
+	case errors.Is(context.Cause(call), errEnded):
 		out.Close()
 		return mcpwire.Fail(ErrEnded)
 	case out.Result.Rest != nil:
@@ -197,17 +213,21 @@ func (v *Vigil) present() []account.Principal {
 
 func (v *Vigil) end(p account.Principal) {
 	v.mu.Lock()
-	var ends []func()
+	var ends []*Stay
 	if w := v.watches[key{p.User, p.Credential, p.Profile}]; w != nil {
 		for s := w.first; s != nil; s = s.next {
-			if s.end != nil {
-				ends, s.end = append(ends, s.end), nil
+			if !s.told {
+				ends, s.told = append(ends, s), true
 			}
 		}
 	}
 	v.mu.Unlock()
-	for _, end := range ends {
-		end()
+	for _, s := range ends {
+		if s.call != nil {
+			s.call.End(errEnded)
+		} else {
+			s.end()
+		}
 	}
 	if len(ends) > 0 {
 		v.log.Info("calls ended with their credential", "user", p.User, "credential", p.Credential, "calls", len(ends))

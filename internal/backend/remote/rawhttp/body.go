@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"drawbridge/internal/life"
 )
 
 // How a body ends.
@@ -30,7 +32,7 @@ type body struct {
 	cn     *conn
 	client *Client
 	ctx    context.Context // of the exchange; a body outlives the call that opened it
-	stop   func() bool     // ends the watch on ctx
+	ended  life.Hook       // on ctx
 	mode   int
 	left   int64 // of the body, or of the chunk
 	inside bool  // a chunk was read whose line end is still to come
@@ -41,7 +43,7 @@ type body struct {
 // keep ends the watch on ctx, unless it has just closed the connection.
 func (b *body) keep() {
 	if b.err == nil && !b.kept {
-		b.kept = b.stop()
+		b.kept = b.ended.Off()
 	}
 }
 
@@ -167,7 +169,7 @@ func (b *body) finish() {
 	}
 	b.err = io.EOF
 	cn, client := b.cn, b.client
-	if !b.kept && !b.stop() || cn.rest <= 0 || cn.br.Buffered() > 0 {
+	if !b.kept && !b.ended.Off() || cn.rest <= 0 || cn.br.Buffered() > 0 {
 		cn.close()
 		return
 	}
@@ -199,7 +201,7 @@ func (b *body) Close() error {
 // fail ends the exchange with an error and says what it was.
 func (b *body) fail(err error, sent bool) error {
 	ctxErr := b.ctx.Err()
-	b.stop()
+	b.ended.Off()
 	b.cn.close()
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

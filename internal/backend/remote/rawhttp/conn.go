@@ -75,7 +75,8 @@ func (cn *conn) alive() bool {
 func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response, error) {
 	start := c.now()
 	x := &exchange{}
-	x.body = body{cn: cn, client: c, ctx: ctx, stop: context.AfterFunc(ctx, cn.abort)}
+	x.body = body{cn: cn, client: c, ctx: ctx}
+	x.body.ended.On(ctx, cn.abort)
 	if d := shorter(r.Wait, r.Total); d > 0 {
 		cn.deadline(start.Add(d))
 	}
