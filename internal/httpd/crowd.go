@@ -80,15 +80,3 @@ func source(addr net.Addr) netip.Addr {
 	}
 	return who
 }
-
-// guest is a connection that is counted until it is closed.
-type guest struct {
-	net.Conn
-	leave func()
-}
-
-// Close closes the connection.
-func (g *guest) Close() error {
-	defer g.leave()
-	return g.Conn.Close()
-}

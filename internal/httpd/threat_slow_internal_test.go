@@ -38,7 +38,9 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "uni
 func (p *pipes) dial(says string) net.Conn {
 	client, server := net.Pipe()
 	p.next <- server
-	go func() { _, _ = io.WriteString(client, says) }() // ends when the server has read it or hangs up
+	if says != "" {
+		go func() { _, _ = io.WriteString(client, says) }() // ends when the server has read it or hangs up
+	}
 	return client
 }
 
@@ -58,17 +60,25 @@ func (nobody) AuthenticateAdmin(*http.Request) (account.Principal, error) {
 func TestT10_slowClients(t *testing.T) {
 	t.Parallel()
 	const post = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+	const get = "GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	const late = idleTimeout - time.Second
 	for name, c := range map[string]struct {
-		says string
-		drip string        // sent every two seconds
-		ends time.Duration // after the connection was made
+		silent time.Duration // at first
+		says   string
+		drip   string        // sent every two seconds
+		ends   time.Duration // after the first word, or where there is none after the connection was made
 	}{
-		"nothing":           {"", "", readHeaderTimeout},
-		"a slow header":     {"POST /mcp HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", readHeaderTimeout},
-		"half a body":       {post + "half", "", readTimeout},
-		"a slow body":       {post, "x", readTimeout},
-		"a slow chunk":      {strings.Replace(post, "Content-Length: 100", "Transfer-Encoding: chunked", 1), "1\r\nx\r\n", readTimeout},
-		"an idle keepalive": {"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n", "", idleTimeout},
+		"nothing":                 {0, "", "", idleTimeout},
+		"a slow header":           {0, "POST /mcp HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", readHeaderTimeout},
+		"half a body":             {0, post + "half", "", readTimeout},
+		"a slow body":             {0, post, "x", readTimeout},
+		"a slow chunk":            {0, strings.Replace(post, "Content-Length: 100", "Transfer-Encoding: chunked", 1), "1\r\nx\r\n", readTimeout},
+		"an idle keepalive":       {0, get, "", idleTimeout},
+		"a slow header, late":     {late, "POST /mcp HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", readHeaderTimeout},
+		"a slow body, late":       {late, post, "x", readTimeout},
+		"an idle keepalive, late": {late, get + get, "", idleTimeout},
+		"a slow second request":   {0, get + "POST /mcp HTTP/1.1\r\n", "X-A: b\r\n", readHeaderTimeout},
+		"a slow second one, late": {late, get + "POST /mcp HTTP/1.1\r\n", "X-A: b\r\n", readHeaderTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,8 +88,14 @@ func TestT10_slowClients(t *testing.T) {
 				ended := make(chan time.Duration, many)
 				begin := time.Now()
 				var clients sync.WaitGroup
+				var conns []net.Conn
 				for range many {
-					conn := in.dial(c.says)
+					conns = append(conns, in.dial(""))
+				}
+				time.Sleep(c.silent) // in the bubble's time
+				begin = time.Now()
+				for _, conn := range conns {
+					clients.Go(func() { _, _ = io.WriteString(conn, c.says) })
 					clients.Go(func() {
 						_, _ = io.Copy(io.Discard, conn) // until the server hangs up
 						ended <- time.Since(begin)

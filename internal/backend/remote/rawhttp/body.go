@@ -173,9 +173,7 @@ func (b *body) finish() {
 		cn.close()
 		return
 	}
-	if cn.timed {
-		cn.deadline(time.Time{})
-	}
+	cn.end = time.Time{}
 	client.put(cn)
 }
 
@@ -185,7 +183,7 @@ func (b *body) Close() error {
 		return nil
 	}
 	if b.cn.rest > 0 && (b.mode == byChunks || b.left <= drainBytes) {
-		b.cn.deadline(time.Now().Add(drainTime))
+		b.cn.deadline(time.Now(), drainTime)
 		var scrap [512]byte
 		for n := 0; n < drainBytes && b.err == nil; {
 			m, _ := b.Read(scrap[:])

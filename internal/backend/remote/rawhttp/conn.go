@@ -3,7 +3,9 @@ package rawhttp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -25,8 +27,10 @@ type conn struct {
 	peek  func(fd uintptr) bool
 	fresh bool // what peek saw: open, and nothing unasked to read
 	abort func()
-	timed bool // a deadline is set
 	out   []byte
+
+	end time.Time // of what is under way; zero: none
+	set time.Time // the socket's deadline, which is not moved for every request
 
 	until time.Time     // when its rest in the pool ends
 	rest  time.Duration // how long it may rest after this exchange; 0: not at all
@@ -40,8 +44,8 @@ type exchange struct {
 }
 
 func newConn(nc net.Conn) *conn {
-	cn := &conn{nc: nc, br: bufio.NewReaderSize(nc, readBuffer), rest: idleTime}
-	cn.abort = cn.close
+	cn := &conn{nc: nc, rest: idleTime}
+	cn.br, cn.abort = bufio.NewReaderSize(cn, readBuffer), cn.close
 	if s, ok := nc.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			cn.raw = raw
@@ -63,6 +67,9 @@ func (cn *conn) alive() bool {
 	if cn.br.Buffered() > 0 {
 		return false
 	}
+	if !cn.set.IsZero() && !cn.set.After(time.Now()) {
+		cn.arm(time.Time{})
+	}
 	if cn.raw == nil {
 		return true
 	}
@@ -73,12 +80,12 @@ func (cn *conn) alive() bool {
 // exchange sends r and reads the head of the answer. ctx closes the connection,
 // also while the body is read. On an error the connection is gone.
 func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response, error) {
-	start := c.now()
+	start := time.Now()
 	x := &exchange{}
 	x.body = body{cn: cn, client: c, ctx: ctx}
 	x.body.ended.On(ctx, cn.abort)
 	if d := shorter(r.Wait, r.Total); d > 0 {
-		cn.deadline(start.Add(d))
+		cn.deadline(start, d)
 	}
 	if n, err := cn.write(c, r); err != nil {
 		// A backend that refuses a large body answers before it has read it.
@@ -90,11 +97,10 @@ func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response,
 		return nil, x.body.fail(err, true)
 	}
 	if r.Wait > 0 {
-		var end time.Time
+		cn.end = time.Time{}
 		if r.Total > 0 {
-			end = start.Add(r.Total)
+			cn.deadline(start, r.Total)
 		}
-		cn.deadline(end)
 	}
 	if x.resp.Length == 0 {
 		x.body.finish()
@@ -103,9 +109,37 @@ func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response,
 }
 
 // deadline sets the time by which reads and writes must be done; zero lifts it.
-func (cn *conn) deadline(t time.Time) {
+// deadline ends what is under way d after start. The socket may wake up earlier, for
+// which there is again, but no later.
+func (cn *conn) deadline(start time.Time, d time.Duration) {
+	cn.end = start.Add(d)
+	if cn.set.IsZero() || cn.set.After(cn.end) {
+		cn.arm(cn.end)
+	}
+}
+
+func (cn *conn) arm(t time.Time) {
+	cn.set = t
 	_ = cn.nc.SetDeadline(t) // fails only on a closed connection, which the next use reports
-	cn.timed = !t.IsZero()
+}
+
+// again tells whether err is the deadline of something else, and sets the right one.
+func (cn *conn) again(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !cn.end.IsZero() && !time.Now().Before(cn.end) {
+		return false
+	}
+	cn.arm(cn.end)
+	return true
+}
+
+// Read is for the buffer alone.
+func (cn *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := cn.nc.Read(p)
+		if n > 0 || !cn.again(err) {
+			return n, err
+		}
+	}
 }
 
 // shorter is the smaller of two durations of which 0 is for ever.
@@ -133,10 +167,21 @@ func (cn *conn) write(c *Client, r *Request) (int64, error) {
 	if len(r.Body) > oneWrite {
 		cn.out = out
 		both := net.Buffers{out, r.Body}
-		return both.WriteTo(cn.nc)
+		sent, err := both.WriteTo(cn.nc)
+		for err != nil && cn.again(err) {
+			var n int64
+			n, err = both.WriteTo(cn.nc)
+			sent += n
+		}
+		return sent, err
 	}
 	out = append(out, r.Body...)
 	cn.out = out
-	n, err := cn.nc.Write(out)
-	return int64(n), err
+	sent, err := cn.nc.Write(out)
+	for err != nil && cn.again(err) {
+		var n int
+		n, err = cn.nc.Write(out[sent:])
+		sent += n
+	}
+	return int64(sent), err
 }

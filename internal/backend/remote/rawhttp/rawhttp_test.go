@@ -399,6 +399,64 @@ func TestReap(t *testing.T) {
 	})
 }
 
+// TestDeadline has calls follow each other on one connection, whose socket keeps the
+// deadline of an earlier one: each still has its whole time, and no more.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, 100 << 10} { // written at once, and by writev
+		synctest.Test(t, func(t *testing.T) {
+			c := client(t, "http://backend/mcp")
+			reads, answers := make(chan time.Duration, 1), make(chan time.Duration, 1)
+			connections := 0
+			c.SetDial(func(context.Context, string, string) (net.Conn, error) {
+				connections++
+				ours, theirs := net.Pipe()
+				go func() {
+					br := bufio.NewReader(theirs)
+					for {
+						wait, more := <-reads
+						time.Sleep(wait) // virtual, like all time here
+						if !more || !request(br) {
+							return
+						}
+						time.Sleep(<-answers)
+						_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+					}
+				}()
+				return ours, nil
+			})
+			call := func(reading, answering time.Duration) (time.Duration, error) {
+				begun := time.Now()
+				reads <- reading
+				answers <- answering
+				resp, err := c.Do(t.Context(), &rawhttp.Request{Method: "POST", Body: make([]byte, size), Wait: time.Minute})
+				if err == nil {
+					_, err = io.ReadAll(resp)
+				}
+				return time.Since(begun), err
+			}
+			const late = 59 * time.Second
+			for i, took := range [][2]time.Duration{{0, 0}, {0, 20 * time.Second}, {0, late}, {0, 0}, {20 * time.Second, 0}, {late, 0}, {0, 0}, {20 * time.Second, 39 * time.Second}, {0, late}} {
+				if d, err := call(took[0], took[1]); err != nil || d != took[0]+took[1] {
+					t.Fatalf("call %d of %d bytes: %v after %s", i, size, err, d)
+				}
+			}
+			if connections != 1 {
+				t.Errorf("%d connections", connections)
+			}
+			for i, took := range [][2]time.Duration{{0, 20 * time.Second}, {0, 2 * time.Minute}} {
+				d, err := call(took[0], took[1])
+				if e, timedOut := errors.AsType[*rawhttp.Error](err); i == 1 && (!timedOut || e.Kind != rawhttp.TimedOut || d != time.Minute) {
+					t.Errorf("a call of %d bytes without an answer: %v after %s", size, err, d)
+				}
+			}
+			close(reads)
+			c.Close()
+			time.Sleep(time.Hour) // virtual: the backend's goroutine ends
+		})
+	}
+}
+
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	silent, _ := script(t, func(_ *net.TCPConn, br *bufio.Reader) {
