@@ -18,9 +18,9 @@ import (
 // Value is that of the context it was made of; its Err is context.Canceled, or the
 // Err of the context that ended it.
 type Life struct {
-	parent context.Context
-	values context.Context // parent's, without its end: else context.Cause would ask that one
-	above  Hook            // on parent
+	parent   context.Context
+	detached bool // parent's end is not its own
+	above    Hook // on parent
 
 	mu    sync.Mutex // guards what follows
 	err   error
@@ -35,15 +35,12 @@ func New(ctx context.Context) *Life {
 	return l
 }
 
+// Detached is a life that has the values of ctx and an end of its own.
+func Detached(ctx context.Context) *Life { return &Life{parent: ctx, detached: true} }
+
 // Begin makes a Life of one that is part of something else.
 func (l *Life) Begin(ctx context.Context) {
-	l.parent, l.values = ctx, ctx
-	if p, ok := ctx.(*Life); ok {
-		l.values = p.values
-	} else if ctx.Done() != nil {
-		l.values = context.WithoutCancel(ctx)
-	}
-	l.above.child = l
+	l.parent, l.above.child = ctx, l
 	l.above.hang(ctx)
 }
 
@@ -86,10 +83,22 @@ func (e *ended) Is(target error) bool { return errors.Is(e.err, target) }
 func (e *ended) Unwrap() error        { return e.cause }
 
 // Deadline is that of the context it was made of.
-func (l *Life) Deadline() (time.Time, bool) { return l.parent.Deadline() }
+func (l *Life) Deadline() (time.Time, bool) {
+	if l.detached {
+		return time.Time{}, false
+	}
+	return l.parent.Deadline()
+}
 
 // Value is that of the context it was made of.
-func (l *Life) Value(key any) any { return l.values.Value(key) }
+func (l *Life) Value(key any) any {
+	if _, internal := key.(*int); internal {
+		// With such a key package context looks for its own kind. It must not find the
+		// ones above, whose cause context.Cause would take for that of this one.
+		return nil
+	}
+	return l.parent.Value(key)
+}
 
 // Err is nil until the end.
 func (l *Life) Err() error {

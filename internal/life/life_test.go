@@ -107,10 +107,17 @@ func TestLife_ends(t *testing.T) {
 		t.Error("it took the context above with it")
 	}
 	// What ends above after it is not its cause.
-	other := life.New(ctx)
+	other, detached := life.New(ctx), life.Detached(ctx)
 	other.End(errWhy)
 	cancel(errors.New("later"))
 	if cause := context.Cause(other); !errors.Is(cause, errWhy) {
+		t.Errorf("cause %v", cause)
+	}
+	if detached.Err() != nil {
+		t.Errorf("one that is detached ended with %v", detached.Err())
+	}
+	detached.End(errWhy)
+	if cause := context.Cause(detached); !errors.Is(cause, errWhy) {
 		t.Errorf("cause %v", cause)
 	}
 }
@@ -123,6 +130,9 @@ func TestLife_deadline(t *testing.T) {
 		l := life.New(life.New(ctx))
 		if at, ok := l.Deadline(); !ok || time.Until(at) != time.Minute || l.Value(key{}) != "value" {
 			t.Errorf("deadline %v %v, value %v", at, ok, l.Value(key{}))
+		}
+		if at, ok := life.Detached(l).Deadline(); ok || life.Detached(l).Value(key{}) != "value" {
+			t.Errorf("of one that is detached: deadline %v", at)
 		}
 		<-l.Done()
 		if err := l.Err(); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

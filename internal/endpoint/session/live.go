@@ -192,7 +192,7 @@ func (s *Session) mark() string {
 // ok is false when the id is in flight already. Settle must follow, and then its end.
 func (s *Session) Enter(ctx context.Context, id []byte) (call *life.Life, key string, ok bool) {
 	key = idKey(id)
-	call = life.New(context.WithoutCancel(ctx))
+	call = life.Detached(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, taken := s.calls[key]; taken {
