@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"drawbridge/internal/mcpwire"
 )
@@ -58,17 +59,22 @@ func HeldAnswer(id []byte, o *mcpwire.Outcome, max int) []byte {
 	}
 }
 
+// piece is how much of a large result is written at once. Each piece wakes the client,
+// and each has to stay in the processor's cache until it is written: with 32 KiB and
+// with 256 KiB a megabyte cost a tenth more.
+const piece = 60 << 10
+
 // WriteResult writes a result to w. The rest of a streamed one passes through the
-// memory that held its beginning, so nobody may look at Bytes after that. What was
-// read at once is written at once: each piece wakes the client, and in pieces of
-// 32 KiB a megabyte cost a tenth more. Line breaks, which JSON has between its
-// tokens only, are written as newline says: nil leaves them.
+// memory that held its beginning, so nobody may look at Bytes after that. Line breaks,
+// which JSON has between its tokens only, are written as newline says: nil leaves them.
 func WriteResult(w io.Writer, r *mcpwire.Result, newline []byte) error {
-	if err := WriteLines(w, r.Bytes, newline); err != nil {
-		return fmt.Errorf("write result: %w", err)
+	for b := range slices.Chunk(r.Bytes, piece) {
+		if err := WriteLines(w, b, newline); err != nil {
+			return fmt.Errorf("write result: %w", err)
+		}
 	}
 	for r.Rest != nil {
-		n, err := r.Rest.Read(r.Bytes)
+		n, err := r.Rest.Read(r.Bytes[:min(len(r.Bytes), piece)])
 		if werr := WriteLines(w, r.Bytes[:n], newline); werr != nil {
 			return fmt.Errorf("write result: %w", werr)
 		}
