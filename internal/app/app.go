@@ -32,6 +32,7 @@ import (
 	"drawbridge/internal/endpoint/streamable"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/gateway"
+	"drawbridge/internal/gateway/vigil"
 	"drawbridge/internal/httpd"
 	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
@@ -60,6 +61,7 @@ type App struct {
 	keeper   *audit.Keeper
 	gateway  *gateway.Gateway
 	sessions *session.Table
+	streams  *vigil.Vigil // over the credentials of open streams
 	server   *httpd.Server
 	files    *files
 	answers  []route.Route // everything it answers to
@@ -78,6 +80,10 @@ type App struct {
 	failed chan error
 	work   sync.WaitGroup
 }
+
+// lookEvery is how often the credential of an open stream is looked at, beside each time
+// that one has changed.
+const lookEvery = 10 * time.Second
 
 // recordTime is how long the last rows of the audit log may take.
 const recordTime = 3 * time.Second
@@ -139,6 +145,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.streams = vigil.New(a.part("session"), a.auth.Recheck, lookEvery)
 	a.sessions, err = session.NewTable(a.part("session"), a.gateway, sealer, sessions{a.store}, a.sessionConfig())
 	if err != nil {
 		return err
@@ -226,7 +233,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.startBackends(ctx); err != nil {
 		return err
 	}
-	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); return nil })
+	a.stops.add("sessions", func(context.Context) error { a.sessions.Close(); a.streams.Close(); return nil })
 	a.stops.add("listener", func(ctx context.Context) error { return a.server.Shutdown(ctx, a.cut) })
 	a.stops.add("streams", func(context.Context) error { a.server.Drain(); a.sessions.Drain(); return nil })
 	a.background("memory", a.tidy)
@@ -320,6 +327,7 @@ func (a *App) follow(ctx context.Context) {
 			}
 			if c.Topic == store.Keys {
 				a.gateway.Recheck()
+				a.streams.Look()
 			}
 			if c.Topic != store.Backends {
 				continue
@@ -387,6 +395,6 @@ func (a *App) sessionConfig() session.Config {
 	s.MaxBody = int64(a.cfg.Limits.RequestBody)
 	s.MaxLive = a.cfg.Limits.Sessions
 	s.RingBytes = int(a.cfg.Limits.RingBytes)
-	s.Recheck = a.auth.Recheck
+	s.Watch = a.streams.Watch
 	return s
 }

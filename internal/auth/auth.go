@@ -10,8 +10,7 @@
 // There are three realms, and none opens another's doors: API keys, access tokens
 // of OAuth clients, and browsers that are signed in, which open the admin pages
 // alone. httpd calls Authenticate and AuthenticateAdmin on every route that is not
-// public; endpoints with long streams call Recheck while one is open, and the gateway Alive
-// while a call runs.
+// public; Recheck is asked while a long stream is open, and Alive while a call runs.
 package auth
 
 import (

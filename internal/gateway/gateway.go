@@ -149,7 +149,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		taskIDs: ids, tasks: runner,
 		cfg: cfg, deps: deps, seal: s, gate: gate{all: cfg.Calls, each: cfg.UserCalls},
 		lot:   park.New(deps.Log, park.Config{TTL: cfg.Think, PerUser: cfg.UserParked, Total: cfg.Parked}, deps.Now),
-		vigil: vigil.New(deps.Log, deps.Alive),
+		vigil: vigil.New(deps.Log, deps.Alive, time.Second),
 		parts: map[string]*catalogue.Section{}, readers: map[string]*reader{},
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())

@@ -73,11 +73,10 @@ type Config struct {
 	Silence      time.Duration // an answer that takes longer becomes an event stream
 	KeepAlive    time.Duration // between comments on a quiet stream
 	WriteTimeout time.Duration // a client that takes nothing for so long is gone
-	RecheckEvery time.Duration // how often Recheck is asked while a stream is open
 
-	// Recheck fails with fault.Unauthenticated once a principal's credential has
-	// ended; nil: credentials never end.
-	Recheck func(ctx context.Context, p account.Principal) error
+	// Watch has end called once a principal's credential has ended or lost rights that
+	// p has, unless leave is called before; nil: credentials never end.
+	Watch func(p account.Principal, end func()) (leave func())
 }
 
 // DefaultConfig is what an installation starts with.
@@ -92,7 +91,6 @@ func DefaultConfig() Config {
 		Silence:      10 * time.Second,
 		KeepAlive:    15 * time.Second,
 		WriteTimeout: 30 * time.Second,
-		RecheckEvery: 10 * time.Second,
 	}
 }
 
@@ -101,7 +99,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.MaxBody < 1<<10:
 		return errors.New("the request body limit is under 1 KiB")
-	case c.TTL <= 0, c.IdleAfter <= 0, c.ResumeFor <= 0, c.Silence <= 0, c.KeepAlive <= 0, c.WriteTimeout <= 0, c.RecheckEvery <= 0:
+	case c.TTL <= 0, c.IdleAfter <= 0, c.ResumeFor <= 0, c.Silence <= 0, c.KeepAlive <= 0, c.WriteTimeout <= 0:
 		return errors.New("a duration of the session settings is not positive")
 	case c.MaxLive <= 0:
 		return errors.New("the number of live sessions is not positive")

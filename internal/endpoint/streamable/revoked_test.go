@@ -1,16 +1,13 @@
 package streamable_test
 
 import (
-	"context"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"drawbridge/internal/account"
 	"drawbridge/internal/endpoint/session"
-	"drawbridge/internal/fault"
 )
 
 // The attack: a key leaks, its thief opens streams, the owner revokes the key. The
@@ -30,13 +27,14 @@ func TestA20_streamEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var answer atomic.Pointer[fault.Error]
+				var ends []func()
+				left := 0
 				d := newDoor(t, func(c *session.Config) {
-					c.Recheck = func(_ context.Context, p account.Principal) error {
-						if e := answer.Load(); e != nil && p == alice {
-							return e
+					c.Watch = func(p account.Principal, end func()) func() {
+						if p == alice {
+							ends = append(ends, end)
 						}
-						return nil
+						return func() { left++ }
 					}
 				})
 				l := open(d)
@@ -53,13 +51,11 @@ func TestA20_streamEnds(t *testing.T) {
 				if !lives(time.Minute) {
 					t.Fatal("a stream with a good credential ended")
 				}
-				answer.Store(fault.New(fault.Unavailable, "The store is away."))
-				if !lives(time.Minute) {
-					t.Fatal("a stream ended because the store was away")
+				for _, end := range ends {
+					end()
 				}
-				answer.Store(fault.New(fault.Unauthenticated, "This key was revoked."))
-				if lives(30 * time.Second) {
-					t.Error("30 s after its key was revoked the stream is open")
+				if lives(0) || len(ends) != 1 || left != 1 {
+					t.Errorf("its key was revoked, and the stream is open; %d are watched, %d were left", len(ends), left)
 				}
 				if rest := l.rest(); strings.Contains(rest, "tools/list_changed") {
 					t.Errorf("it said %q", rest)

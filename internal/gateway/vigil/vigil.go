@@ -4,13 +4,14 @@
 // that it has let in before.
 //
 // What counts is the credential, not its user: of two keys of one user, the calls of
-// the other go on. Rights are not looked at. Who may do less than before finishes
-// what was begun, since an admin who edits a profile must not cut off everybody's
-// calls at unknown points; a retry of a parked call is judged anew by the gateway.
+// the other go on. The Check of calls does not look at rights. Who may do less than
+// before finishes what was begun, since an admin who edits a profile must not cut off
+// everybody's calls at unknown points; a retry of a parked call is judged anew by the
+// gateway. That of streams toward clients does: they tell for as long as they are open.
 //
-// Whether a credential has ended is asked once a second while something runs, and
-// at once when Look is called. Where nobody can tell, calls go on. The packages
-// gateway and park enter their calls.
+// Whether a credential has ended is asked now and then while something runs, and at
+// once when Look is called. Where nobody can tell, it goes on. The packages gateway and
+// park enter their calls, and app hands Watch to the sessions.
 package vigil
 
 import (
@@ -26,10 +27,8 @@ import (
 	"drawbridge/internal/mcpwire"
 )
 
-const (
-	every    = time.Second     // how often the credentials are looked at
-	lookTime = 5 * time.Second // for all of them, should the store be slow
-)
+// lookTime is for all credentials, should the store be slow.
+const lookTime = 5 * time.Second
 
 // Check fails with fault.Unauthenticated once a principal's credential has ended.
 type Check func(ctx context.Context, p account.Principal) error
@@ -43,6 +42,7 @@ var errEnded = errors.New("the credential has ended")
 type Vigil struct {
 	log   *slog.Logger
 	check Check
+	every time.Duration
 
 	looking sync.Mutex // held during a look, so that Close awaits it
 
@@ -53,8 +53,17 @@ type Vigil struct {
 	closed  bool
 }
 
-// key tells principals apart, as account.Principal.Owner does, for nothing.
-type key struct{ user, credential, profile string }
+// key tells principals apart, as account.Principal.Owner does, for nothing. What the
+// same credential was allowed at another time is another.
+type key struct {
+	user, credential, profile string
+	role                      account.Role
+	access                    *account.Access
+}
+
+func keyOf(p account.Principal) key {
+	return key{p.User, p.Credential, p.Profile, p.Role, p.Access}
+}
 
 // watch is what runs for one principal. It stays until a look finds it empty, so that
 // a call after another costs nothing.
@@ -73,12 +82,12 @@ type Stay struct {
 	told, left bool
 }
 
-// New makes a vigil. Without a check there is none: nil.
-func New(log *slog.Logger, check Check) *Vigil {
+// New makes a vigil that looks that often. Without a check there is none: nil.
+func New(log *slog.Logger, check Check, every time.Duration) *Vigil {
 	if check == nil {
 		return nil
 	}
-	return &Vigil{log: log, check: check, watches: map[key]*watch{}}
+	return &Vigil{log: log, check: check, every: every, watches: map[key]*watch{}}
 }
 
 // Enter has end called, once and by another goroutine, if p's credential ends before
@@ -92,9 +101,12 @@ func (v *Vigil) Enter(p account.Principal, end func()) *Stay {
 	return s
 }
 
+// Watch is Enter for those who need no more of a Stay than its end.
+func (v *Vigil) Watch(p account.Principal, end func()) (leave func()) { return v.Enter(p, end).Leave }
+
 func (v *Vigil) enter(p account.Principal, s *Stay) {
 	s.v = v
-	k := key{p.User, p.Credential, p.Profile}
+	k := keyOf(p)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.watches[k]
@@ -104,7 +116,7 @@ func (v *Vigil) enter(p account.Principal, s *Stay) {
 	}
 	if !v.armed && !v.closed {
 		v.armed = true
-		v.timer = time.AfterFunc(every, v.tick)
+		v.timer = time.AfterFunc(v.every, v.tick)
 	}
 	s.w, s.next = w, w.first
 	if w.first != nil {
@@ -176,7 +188,7 @@ func (v *Vigil) tick() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.armed = len(v.watches) > 0 && !v.closed; v.armed {
-		v.timer.Reset(every)
+		v.timer.Reset(v.every)
 	}
 }
 
@@ -214,7 +226,7 @@ func (v *Vigil) present() []account.Principal {
 func (v *Vigil) end(p account.Principal) {
 	v.mu.Lock()
 	var ends []*Stay
-	if w := v.watches[key{p.User, p.Credential, p.Profile}]; w != nil {
+	if w := v.watches[keyOf(p)]; w != nil {
 		for s := w.first; s != nil; s = s.next {
 			if !s.told {
 				ends, s.told = append(ends, s), true
@@ -230,7 +242,7 @@ func (v *Vigil) end(p account.Principal) {
 		}
 	}
 	if len(ends) > 0 {
-		v.log.Info("calls ended with their credential", "user", p.User, "credential", p.Credential, "calls", len(ends))
+		v.log.Info("ended with its credential", "user", p.User, "credential", p.Credential, "count", len(ends))
 	}
 }
 

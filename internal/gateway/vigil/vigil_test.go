@@ -52,7 +52,7 @@ func (d *door) questions() int {
 func newVigil(t *testing.T) (*vigil.Vigil, *door) {
 	t.Helper()
 	d := &door{ended: map[string]error{}}
-	v := vigil.New(slog.New(slog.DiscardHandler), d.check)
+	v := vigil.New(slog.New(slog.DiscardHandler), d.check, time.Second)
 	t.Cleanup(v.Close)
 	return v, d
 }
@@ -219,9 +219,35 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// TestWatch_rights has a credential lose rights between two streams: a check that looks
+// at rights ends the one that was opened before, and not the other.
+func TestWatch_rights(t *testing.T) {
+	t.Parallel()
+	before, after := phone, phone
+	before.Access, after.Access = &account.Access{}, &account.Access{}
+	check := func(_ context.Context, p account.Principal) error {
+		if p.Access == before.Access {
+			return fault.New(fault.Unauthenticated, "It may do less now.")
+		}
+		return nil
+	}
+	v := vigil.New(slog.New(slog.DiscardHandler), check, time.Hour)
+	defer v.Close()
+	var ended []string
+	leave := v.Watch(before, func() { ended = append(ended, "one that has left") })
+	leave()
+	v.Watch(after, func() { ended = append(ended, "after") })
+	v.Watch(before, func() { ended = append(ended, "before") })
+	v.Look()
+	v.Look()
+	if len(ended) != 1 || ended[0] != "before" {
+		t.Errorf("ended: %v", ended)
+	}
+}
+
 func TestNew_withoutCheck(t *testing.T) {
 	t.Parallel()
-	v := vigil.New(slog.New(slog.DiscardHandler), nil)
+	v := vigil.New(slog.New(slog.DiscardHandler), nil, time.Second)
 	out := v.Run(t.Context(), phone, func(context.Context) mcpwire.Outcome { return mcpwire.Done(mcpwire.LatestModern, []byte(`{}`)) })
 	if string(out.Result.Bytes) != "{}" {
 		t.Errorf("%+v", out)
@@ -235,7 +261,7 @@ func TestNew_withoutCheck(t *testing.T) {
 func TestVigil_crowd(t *testing.T) {
 	t.Parallel()
 	d := &door{ended: map[string]error{}}
-	v := vigil.New(slog.New(slog.DiscardHandler), d.check)
+	v := vigil.New(slog.New(slog.DiscardHandler), d.check, time.Second)
 	defer v.Close()
 	d.end(phone, fault.Unauthenticated)
 	var work sync.WaitGroup
