@@ -177,12 +177,22 @@ func (c *Client) withMeta(params string) string {
 	return strings.TrimSuffix(params, "}") + `,"_meta":{` + meta + `}}`
 }
 
+// said is the beginning of a request's body.
+func said(req *http.Request) string {
+	body, err := req.GetBody()
+	if err != nil {
+		return err.Error()
+	}
+	b, _ := io.ReadAll(io.LimitReader(body, 300)) // it is in memory
+	return string(b)
+}
+
 // do sends a POST and takes its answer apart.
 func (c *Client) do(req *http.Request) Answer {
 	res, err := c.http.Do(req)
 	if err != nil {
 		if req.Context().Err() == nil {
-			c.t.Error(err)
+			c.t.Errorf("%v: %s", err, said(req))
 		}
 		return Answer{}
 	}
