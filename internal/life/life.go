@@ -46,7 +46,7 @@ func (l *Life) Begin(ctx context.Context) {
 
 // End ends it and runs what hangs on it, unless it has ended before.
 func (l *Life) End(cause error) {
-	var err error = context.Canceled
+	err := context.Canceled
 	if cause != nil {
 		err = &ended{err: err, cause: cause}
 	}

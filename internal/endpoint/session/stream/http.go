@@ -49,6 +49,7 @@ func ReadBody(r *http.Request, max int64) (*Body, error) {
 			b.Free()
 			return nil, ErrBodyTooLarge
 		case errors.Is(err, io.EOF):
+			_ = r.Body.Close() // else net/http looks for more of it when it answers
 			return b, nil
 		case err != nil:
 			b.Free()
