@@ -108,7 +108,6 @@ func (cn *conn) exchange(ctx context.Context, c *Client, r *Request) (*Response,
 	return &x.resp, nil
 }
 
-// deadline sets the time by which reads and writes must be done; zero lifts it.
 // deadline ends what is under way d after start. The socket may wake up earlier, for
 // which there is again, but no later.
 func (cn *conn) deadline(start time.Time, d time.Duration) {
