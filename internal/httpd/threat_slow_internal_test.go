@@ -97,7 +97,9 @@ func TestT10_slowClients(t *testing.T) {
 				for _, conn := range conns {
 					clients.Go(func() { _, _ = io.WriteString(conn, c.says) })
 					clients.Go(func() {
-						_, _ = io.Copy(io.Discard, conn) // until the server hangs up
+						defer conn.Close()
+						_ = conn.SetReadDeadline(begin.Add(c.ends + time.Minute))
+						_, _ = io.Copy(io.Discard, conn) // until the server hangs up, or should have done
 						ended <- time.Since(begin)
 					})
 					clients.Go(func() {

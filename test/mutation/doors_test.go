@@ -36,6 +36,7 @@ func doors() []mutation {
 		{name: "compressed-body", file: "internal/endpoint/streamable/post.go", test: "TestT9_limits", edits: one(`case len(r.Header["Content-Encoding"]) > 0:`, `case false:`)},
 		{name: "slow-header", file: httpd, test: "TestT10_slowClients", edits: one("\t\tReadHeaderTimeout: readHeaderTimeout,\n", "")},
 		{name: "slow-body", file: httpd, test: "TestT10_slowClients", edits: one("\t\tReadTimeout:       readTimeout,\n", "")},
+		{name: "slow-late-header", file: "internal/httpd/guest.go", test: "TestT10_slowClients", edits: one("\t\tg.until = now.Add(readHeaderTimeout)\n", "")},
 		{name: "crowd-of-one", file: "internal/httpd/crowd.go", test: "TestT10_crowd", edits: one(" || c.from[who] >= maxPerAddress && !who.IsLoopback()", "")},
 		{name: "no-pace", file: "internal/httpd/pace.go", test: "TestClients_arePaced", edits: one(`if who.Client == "" || method`, `if true || method`)},
 		{name: "panic-spreads", file: httpd, test: "TestPanic_isA500ForThatRequestAlone", edits: one("\tdefer s.recover(w, r)\n", "")},
