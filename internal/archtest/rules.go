@@ -220,6 +220,7 @@ var Allowed = map[string]string{
 	"github.com/urfave/cli/v3":               "commands, flags, help and completion, without further dependencies",
 	"go.yaml.in/yaml/v4":                     "the configuration file",
 	"golang.org/x/crypto":                    "HKDF and password hashing",
+	"golang.org/x/sys":                       "asks the processor what it can do",
 	"golang.org/x/text":                      "NFKC, so that a user has one name",
 	"golang.org/x/time":                      "token buckets",
 	"golang.org/x/term":                      "is a person watching, and reading a password without echo",

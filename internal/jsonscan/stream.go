@@ -206,37 +206,43 @@ func (s *Stream) endValue() {
 	}
 }
 
-// text takes the content of a string up to an escape, its end or that of p.
+// text takes the content of a string up to its end, that of p, or an escape that
+// is more than a letter.
 func (s *Stream) text(p []byte, i int) int {
 	if s.cutLen > 0 {
 		return s.cutRune(p, i)
 	}
-	i += plainText(p[i:])
-	if i == len(p) {
-		return i
-	}
-	switch c := p[i]; {
-	case c == '"':
-		if s.isKey {
-			s.state = wantColon
-		} else {
-			s.endValue()
+	for {
+		i += plainText(p[i:])
+		if i == len(p) {
+			return i
 		}
-		return i + 1
-	case c == '\\':
-		s.state = escapeLetter
-		return i + 1
-	case c < ' ':
-		return s.fail(i, controlInText)
-	}
-	for i < len(p) && p[i] >= utf8.RuneSelf {
-		r, n := utf8.DecodeRune(p[i:])
-		if r == utf8.RuneError && n == 1 {
-			return s.badRune(p, i)
+		switch c := p[i]; {
+		case c == '"':
+			if s.isKey {
+				s.state = wantColon
+			} else {
+				s.endValue()
+			}
+			return i + 1
+		case c == '\\':
+			if i+1 == len(p) || simpleEscape(p[i+1]) < 0 {
+				s.state = escapeLetter
+				return i + 1
+			}
+			i += 2
+		case c < ' ':
+			return s.fail(i, controlInText)
+		default:
+			for i < len(p) && p[i] >= utf8.RuneSelf {
+				r, n := utf8.DecodeRune(p[i:])
+				if r == utf8.RuneError && n == 1 {
+					return s.badRune(p, i)
+				}
+				i += n
+			}
 		}
-		i += n
 	}
-	return i
 }
 
 // badRune refuses the byte at i unless it starts a character that p cuts.

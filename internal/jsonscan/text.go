@@ -27,7 +27,10 @@ func special(w uint64) uint64 {
 // plainText returns how many bytes at the start of b are ordinary ASCII in a string.
 func plainText(b []byte) int {
 	i := 0
-	if len(b) >= 64 {
+	if len(b) >= 32 {
+		if m := special(binary.LittleEndian.Uint64(b)); m != 0 { // most keys end here
+			return bits.TrailingZeros64(m) / 8
+		}
 		i = plainBlocks(b)
 	}
 	for ; len(b)-i >= 8; i += 8 {
@@ -37,6 +40,23 @@ func plainText(b []byte) int {
 	}
 	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
 		i++
+	}
+	return i
+}
+
+// plainWords returns how many bytes at the start of b are plain text, in whole
+// blocks of 32.
+func plainWords(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 32; i += 32 {
+		q := b[i : i+32 : i+32]
+		w0 := binary.LittleEndian.Uint64(q)
+		w1 := binary.LittleEndian.Uint64(q[8:])
+		w2 := binary.LittleEndian.Uint64(q[16:])
+		w3 := binary.LittleEndian.Uint64(q[24:])
+		if special(w0)|special(w1)|special(w2)|special(w3) != 0 {
+			break
+		}
 	}
 	return i
 }

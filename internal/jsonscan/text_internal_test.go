@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// Internal, since which bytes end plain text is decided eight and sixty-four at a
-// time, and nothing outside can see where one way of counting ends.
+// Internal, since which bytes end plain text is decided eight, thirty-two and a
+// hundred and twenty-eight at a time, and nothing outside can see where one way of
+// counting ends.
 func TestPlainText_everyByteAtEveryPlace(t *testing.T) {
 	t.Parallel()
-	const longest = 3*64 + 9
+	const longest = 128 + 3*32 + 9
 	for n := range longest {
 		b := []byte(strings.Repeat("a", n))
 		if got := plainText(b); got != n {
@@ -24,6 +25,9 @@ func TestPlainText_everyByteAtEveryPlace(t *testing.T) {
 				}
 				if got := plainText(b); got != want {
 					t.Fatalf("byte %#x at %d of %d: %d, want %d", c, at, n, got, want)
+				}
+				if got := plainWords(b); got != want/32*32 { // for processors that can do less than this one
+					t.Fatalf("byte %#x at %d of %d: %d in whole blocks, want %d", c, at, n, got, want)
 				}
 			}
 			b[at] = ' ' // the lowest plain byte, beside the next one looked for

@@ -170,8 +170,5 @@ func (w *writer) stream(id []byte, o *mcpwire.Outcome) error {
 	if _, err := w.out.Write(mcpwire.AppendResultHead(nil, id)); err != nil {
 		return err
 	}
-	if err := stream.WriteResult(w.out, &o.Result, space); err != nil {
-		return err
-	}
-	return w.out.WriteByte('}')
+	return stream.WriteResult(w.out, &o.Result, space, stream.Brace)
 }

@@ -173,10 +173,10 @@ func (x *exchange) through(o *mcpwire.Outcome) error {
 	if _, err := out.Write(head); err != nil {
 		return err
 	}
-	if err := stream.WriteResult(out, &o.Result, dataLine); err != nil {
+	if err := stream.WriteResult(out, &o.Result, dataLine, stream.Brace); err != nil {
 		return err
 	}
-	return out.Send([]byte("}\n\n"))
+	return out.Send([]byte("\n\n"))
 }
 
 // dataLine continues an event's data where it holds a line break.
@@ -227,28 +227,17 @@ var answers = sync.Pool{New: func() any { return new([]byte) }}
 // large writes a result piece by piece. length, unless 0, is what the header has
 // promised.
 func (x *exchange) large(o *mcpwire.Outcome, length int64) error {
-	out := &counter{Writer: x.writer()}
-	if _, err := out.Write(mcpwire.AppendResultHead(nil, x.id)); err != nil {
+	out := x.writer()
+	head := mcpwire.AppendResultHead(nil, x.id)
+	if _, err := out.Write(head); err != nil {
 		return err
 	}
-	if err := stream.WriteResult(out, &o.Result, nil); err != nil {
+	err := stream.WriteResult(out, &o.Result, nil, func(written int64) []byte {
+		missing := length - int64(len(head)) - written - 1
+		return append([]byte{'}'}, bytes.Repeat([]byte{' '}, int(max(missing, 0)))...)
+	})
+	if err != nil {
 		return err
 	}
-	end := []byte{'}'}
-	if missing := length - out.n - 1; missing > 0 {
-		end = append(end, bytes.Repeat([]byte{' '}, int(missing))...)
-	}
-	return out.Send(end)
-}
-
-// counter counts what was written.
-type counter struct {
-	*stream.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.Writer.Write(p)
-	c.n += int64(n)
-	return n, err
+	return out.Flush()
 }

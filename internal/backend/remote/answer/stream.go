@@ -220,7 +220,7 @@ func (r *rest) Read(p []byte) (int, error) {
 			return 0, r.end(err)
 		}
 		r.err = io.EOF
-		return used, nil
+		return used, io.EOF
 	case errors.Is(err, io.EOF):
 		return 0, r.end(fmt.Errorf("%w: it ends in the middle", mcpwire.ErrBadFrame))
 	case err != nil:

@@ -210,6 +210,7 @@ func TestWriteResult(t *testing.T) {
 	for _, held := range []int{1, 7, 1000, len(text) - 1, len(text)} {
 		for _, newline := range []string{"", "|"} {
 			r := mcpwire.Result{Bytes: []byte(text[:held])}
+			end := func(n int64) []byte { return fmt.Appendf(nil, "}%d", n) }
 			if held < len(text) {
 				r.Rest = io.NopCloser(iotest.DataErrReader(strings.NewReader(text[held:])))
 			}
@@ -218,15 +219,34 @@ func TestWriteResult(t *testing.T) {
 			if newline != "" {
 				want, nl = strings.NewReplacer("\r", " ", "\n", newline).Replace(text), []byte(newline)
 			}
-			if err := stream.WriteResult(&b, &r, nl); err != nil || b.String() != want {
+			want += fmt.Sprintf("}%d", len(text))
+			if err := stream.WriteResult(&b, &r, nl, end); err != nil || b.String() != want {
 				t.Errorf("%d bytes held, newline %q: %d of %d bytes, %v", held, newline, b.Len(), len(want), err)
 			}
 		}
 	}
 	var b strings.Builder
 	broken := mcpwire.Result{Bytes: []byte("{"), Rest: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}
-	if err := stream.WriteResult(&b, &broken, nil); !errors.Is(err, stream.ErrBroken) {
+	if err := stream.WriteResult(&b, &broken, nil, stream.Brace); !errors.Is(err, stream.ErrBroken) {
 		t.Errorf("broken: %v", err)
+	}
+}
+
+// pieces keeps what was written, each write by itself.
+type pieces []string
+
+func (p *pieces) Write(b []byte) (int, error) {
+	*p = append(*p, string(b))
+	return len(b), nil
+}
+
+// The end of an answer is no packet of its own.
+func TestWriteResult_endIsNotAlone(t *testing.T) {
+	t.Parallel()
+	r := mcpwire.Result{Bytes: []byte(`{"a":"xx`), Rest: io.NopCloser(iotest.DataErrReader(strings.NewReader(`xxxxxxxxxxxxx"}`)))}
+	var got pieces
+	if err := stream.WriteResult(&got, &r, nil, stream.Brace); err != nil || len(got) != 3 || got[2] != `xxxxx"}}` {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
