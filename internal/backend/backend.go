@@ -17,6 +17,7 @@ type Backend struct {
 	dialer  Dialer
 	events  Events
 	gate    *pace.Gate
+	times   *life.Terms // of calls
 	latency pace.Meter
 	link    *link
 	pool    *pool
@@ -35,7 +36,7 @@ func New(log *slog.Logger, cfg Config, dialer Dialer, events Events) *Backend {
 		panic("backend.New: a dependency is missing")
 	}
 	cfg = cfg.withDefaults()
-	b := &Backend{log: log, cfg: cfg, dialer: dialer, events: events, gate: pace.NewGate(cfg.Concurrency, cfg.Queue)}
+	b := &Backend{log: log, cfg: cfg, dialer: dialer, events: events, gate: pace.NewGate(cfg.Concurrency, cfg.Queue), times: life.NewTerms(cfg.Timeout)}
 	b.base = life.New(context.Background())
 	b.link = newLink(b)
 	b.pool = newPool(b)

@@ -13,7 +13,7 @@ import (
 // answer, or with what went wrong and whether anything was run.
 func (b *Backend) Serve(ctx context.Context, req *mcpwire.Request, sink mcpwire.Sink) mcpwire.Outcome {
 	call := &callSink{Sink: sink}
-	call.clock.Set(ctx, b.cfg.Timeout)
+	call.clock.Set(ctx, b.times)
 	call.stopping.On(b.base, call.stop)
 	out := b.serve(&call.clock.Life, req, call)
 	if out.Result.Rest != nil {

@@ -67,6 +67,7 @@ type Server struct {
 	http    *http.Server
 	ln      net.Listener
 	mux     *http.ServeMux
+	exact   map[string]http.HandlerFunc // paths without wildcards, which need no search
 	listen  string
 	issuer  string
 	open    map[string]bool // patterns that take every origin
@@ -80,7 +81,7 @@ func New(log *slog.Logger, auth Authenticator, cfg Config, routes []route.Route)
 	if log == nil || auth == nil {
 		return nil, errors.New("httpd: a dependency is missing")
 	}
-	s := &Server{log: log, auth: auth, mux: http.NewServeMux(), open: map[string]bool{}, listen: cfg.Listen, issuer: cfg.IssuerURL}
+	s := &Server{log: log, auth: auth, mux: http.NewServeMux(), exact: map[string]http.HandlerFunc{}, open: map[string]bool{}, listen: cfg.Listen, issuer: cfg.IssuerURL}
 	s.guard, s.peers, s.pace, s.funnel = newGuard(cfg), newPeers(cfg), newPace(cfg), cfg.AdminOnFunnel
 	for _, r := range routes {
 		if err := s.add(r); err != nil {
@@ -125,7 +126,7 @@ func (s *Server) add(r route.Route) error {
 	if strings.HasSuffix(pattern, "/") {
 		pattern += "{$}" // a trailing slash is that path, never a whole subtree
 	}
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
+	handler := func(w http.ResponseWriter, req *http.Request) {
 		if r.AnyOrigin && openCORS(w, req) {
 			return
 		}
@@ -135,7 +136,11 @@ func (s *Server) add(r route.Route) error {
 			return
 		}
 		enter(w, req)
-	})
+	}
+	s.mux.HandleFunc(pattern, handler)
+	if !strings.Contains(r.Pattern, "{") {
+		s.exact[r.Pattern] = handler
+	}
 	if r.AnyOrigin {
 		s.open[pattern] = true
 	}
@@ -218,6 +223,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "5")
 		w.Header().Set("Connection", "close")
 		http.Error(w, "The server is shutting down. Try again in a moment.", http.StatusServiceUnavailable)
+		return
+	}
+	if handler := s.exact[r.URL.Path]; handler != nil {
+		handler(w, r)
 		return
 	}
 	s.mux.ServeHTTP(w, r)

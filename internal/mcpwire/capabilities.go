@@ -69,7 +69,7 @@ func (c *Caller) CanAnswer(q Question) bool {
 // without what that revision does not define (reference: protocol revisions'
 // client capabilities).
 func EncodeCapabilities(c Capabilities, rev Revision) []byte {
-	out := []byte{'{'}
+	out := append(make([]byte, 0, 64), '{')
 	add := func(s string) {
 		if len(out) > 1 {
 			out = append(out, ',')

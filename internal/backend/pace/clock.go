@@ -13,9 +13,12 @@ import (
 type Clock struct {
 	life.Life
 
-	mu     sync.Mutex // guards what follows
-	timer  *time.Timer
-	left   time.Duration // when the timer was last started
+	limit *life.Terms
+	term  life.Term // until the first question
+
+	mu     sync.Mutex    // guards what follows
+	timer  *time.Timer   // from the first answer on
+	left   time.Duration // when term or timer was last started
 	since  time.Time     // when that was, or when the first of the open questions was put
 	asking int           // open questions
 	asked  time.Duration // how long all of them took
@@ -23,12 +26,12 @@ type Clock struct {
 
 // Set makes the clock the time of a call that ctx is for: when it is up, the Life
 // ends with ErrTime. Free must follow.
-func (c *Clock) Set(ctx context.Context, limit time.Duration) {
+func (c *Clock) Set(ctx context.Context, limit *life.Terms) {
 	c.Begin(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left, c.since = limit, time.Now()
-	c.timer = time.AfterFunc(limit, c.up)
+	c.limit, c.left = limit, limit.Length()
+	c.since = limit.Begin(&c.term, c.up)
 }
 
 func (c *Clock) up() { c.End(ErrTime) }
@@ -36,9 +39,17 @@ func (c *Clock) up() { c.End(ErrTime) }
 // Free ends what the clock was set for.
 func (c *Clock) Free() {
 	c.mu.Lock()
-	c.timer.Stop()
+	c.pause()
 	c.mu.Unlock()
 	c.End(nil)
+}
+
+// pause stops what measures the time, and reports false where that is up. c.mu is held.
+func (c *Clock) pause() bool {
+	if c.timer != nil {
+		return c.timer.Stop()
+	}
+	return c.limit.End(&c.term)
 }
 
 // Stop makes the clock stand still until every Stop has had its Start.
@@ -46,7 +57,7 @@ func (c *Clock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asking++
-	if c.asking > 1 || !c.timer.Stop() {
+	if c.asking > 1 || !c.pause() {
 		return
 	}
 	now := time.Now()
@@ -65,6 +76,10 @@ func (c *Clock) Start() {
 	now := time.Now()
 	c.asked += now.Sub(c.since)
 	c.since = now
+	if c.timer == nil {
+		c.timer = time.AfterFunc(max(c.left, 0), c.up)
+		return
+	}
 	c.timer.Reset(max(c.left, 0))
 }
 

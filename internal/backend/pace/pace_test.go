@@ -9,6 +9,7 @@ import (
 
 	"drawbridge/internal/backend/pace"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/life"
 )
 
 func TestGate(t *testing.T) {
@@ -46,7 +47,7 @@ func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var clock pace.Clock
-		clock.Set(t.Context(), time.Minute)
+		clock.Set(t.Context(), life.NewTerms(time.Minute))
 		defer clock.Free()
 		time.Sleep(50 * time.Second)
 		clock.Stop()

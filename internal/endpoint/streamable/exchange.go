@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 )
 
@@ -23,7 +23,7 @@ type exchange struct {
 	s  *session.Session // nil for 2026-07-28
 	id []byte
 
-	silence *time.Timer
+	silence life.Term
 
 	mu      sync.Mutex // guards what follows
 	state   progress
@@ -45,7 +45,7 @@ const (
 
 func (e *Endpoint) newExchange(w http.ResponseWriter, r *http.Request, s *session.Session, id []byte) *exchange {
 	x := &exchange{e: e, w: w, r: r, s: s, id: id}
-	x.silence = time.AfterFunc(e.cfg.Silence, x.quiet)
+	e.silences.Begin(&x.silence, x.quiet)
 	if prefersStream(r.Header) {
 		x.quiet()
 	}
@@ -120,7 +120,7 @@ func (x *exchange) writer() *stream.Writer {
 
 // close ends the time for messages and tells what the exchange has become.
 func (x *exchange) close() progress {
-	x.silence.Stop()
+	x.e.silences.End(&x.silence)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	was := x.state

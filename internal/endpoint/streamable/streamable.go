@@ -17,6 +17,7 @@ import (
 	"drawbridge/internal/endpoint/session"
 	"drawbridge/internal/endpoint/session/stream"
 	"drawbridge/internal/fault"
+	"drawbridge/internal/life"
 	"drawbridge/internal/mcpwire"
 	"drawbridge/internal/route"
 )
@@ -27,12 +28,14 @@ type Endpoint struct {
 	table *session.Table
 	cfg   session.Config
 	path  string
+
+	silences *life.Terms // of exchanges that are held
 }
 
 // New makes the endpoint that answers at path, such as "/mcp", with and without
 // a slash at its end.
 func New(log *slog.Logger, table *session.Table, path string) *Endpoint {
-	return &Endpoint{log: log, table: table, cfg: table.Config(), path: path}
+	return &Endpoint{log: log, table: table, cfg: table.Config(), path: path, silences: life.NewTerms(table.Config().Silence)}
 }
 
 // Routes are the endpoint's.
