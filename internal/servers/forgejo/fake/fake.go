@@ -32,9 +32,9 @@ import (
 
 	"drawbridge/internal/servers/forgejo/fake/code"
 	"drawbridge/internal/servers/forgejo/fake/exchange"
-	"drawbridge/internal/servers/forgejo/fake/faults"
 	"drawbridge/internal/servers/forgejo/fake/forge"
 	"drawbridge/internal/servers/forgejo/fake/tracker"
+	"drawbridge/internal/servers/kittest/upstreamtest"
 )
 
 // Profile is which program, in which version, the fake passes for.
@@ -85,12 +85,13 @@ type Options struct {
 // Server is one instance.
 type Server struct {
 	profile             Profile
+	clock               *upstreamtest.Clock // of what faults hold up; the forge has its own
 	maxItems, pageItems int
 	routes              []exchange.Route
 
 	mu       sync.Mutex // guards what follows
 	forge    *forge.Forge
-	faults   faults.Plan
+	faults   upstreamtest.Faults
 	requests []Request
 }
 
@@ -110,7 +111,7 @@ const maxBody = 32 << 20
 // New makes a server. A seed that contradicts itself is an error of the test that
 // wrote it, so it is reported and nothing is served.
 func New(o Options) (*Server, error) {
-	s := &Server{profile: o.Profile, maxItems: o.MaxItems, pageItems: o.Default}
+	s := &Server{profile: o.Profile, clock: upstreamtest.NewClock(), maxItems: o.MaxItems, pageItems: o.Default}
 	if s.maxItems == 0 {
 		s.maxItems = 50
 	}
@@ -162,7 +163,7 @@ func Run(ctx context.Context, addr string, o Options, ready func(url string)) er
 }
 
 // Fault is what goes wrong with some requests.
-type Fault = faults.Fault
+type Fault = upstreamtest.Fault
 
 // Break adds a fault. Of several that match a request the first one added acts.
 func (s *Server) Break(f Fault) {
@@ -175,13 +176,13 @@ func (s *Server) Break(f Fault) {
 func (s *Server) Mend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = faults.Plan{}
+	s.faults.Clear()
 }
 
 // TooMany, Garbage and BadGateway are the faults most often wanted.
-func TooMany(times, seconds int) Fault { return faults.TooMany(times, seconds) }
-func Garbage(times int) Fault          { return faults.Garbage(times) }
-func BadGateway(times int) Fault       { return faults.BadGateway(times) }
+func TooMany(times, seconds int) Fault { return upstreamtest.TooMany(times, seconds) }
+func Garbage(times int) Fault          { return upstreamtest.Garbage(times) }
+func BadGateway(times int) Fault       { return upstreamtest.BadGateway(times) }
 
 // Requests are all that arrived, oldest first.
 func (s *Server) Requests() []Request {
@@ -202,7 +203,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rep.Write(w, r)
 		return
 	}
-	f.Act(w, r, rep.Write)
+	f.Act(w, r, s.clock, func(w http.ResponseWriter) { rep.Write(w, r) })
 }
 
 // take does all that needs the state. The answer is JSON by then, and the state free to
@@ -213,7 +214,7 @@ func (s *Server) take(r *http.Request, body []byte) (*Fault, exchange.Reply) {
 	rec := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(body)}
 	f := s.faults.For(r.Method, r.URL.Path)
 	var rep exchange.Reply
-	if f == nil || f.Late {
+	if f == nil || !f.Before() {
 		rep = s.serve(r, body, &rec).Encoded()
 	}
 	rec.Status = rep.Status
