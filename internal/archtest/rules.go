@@ -47,6 +47,7 @@ var Rules = []Rule{
 	{Path: "internal/oauth", Layer: 1, Peers: []string{"internal/account"},
 		Why: "a consent is about an account's rights"},
 	{Path: "internal/limit", Layer: 1},
+	{Path: "internal/socket", Layer: 1},
 	{Path: "internal/web", Layer: 1, Peers: []string{"internal/route"}, Why: "static files are routes"},
 
 	{Path: "internal/store", Layer: 2},

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"drawbridge/internal/socket"
 )
 
 // How many connections may be open: from one address (of IPv6, one /64 network),
@@ -40,7 +42,7 @@ func (c *crowd) Accept() (net.Conn, error) {
 		}
 		who := source(conn.RemoteAddr())
 		if c.enter(who) {
-			return &guest{Conn: conn, leave: sync.OnceFunc(func() { c.left(who) })}, nil
+			return &guest{Conn: socket.New(conn), leave: sync.OnceFunc(func() { c.left(who) })}, nil
 		}
 		_ = conn.Close() // nothing was said on it
 	}

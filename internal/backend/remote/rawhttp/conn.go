@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"drawbridge/internal/socket"
 )
 
 const (
@@ -44,6 +46,7 @@ type exchange struct {
 }
 
 func newConn(nc net.Conn) *conn {
+	nc = socket.New(nc)
 	cn := &conn{nc: nc, rest: idleTime}
 	cn.br, cn.abort = bufio.NewReaderSize(cn, readBuffer), cn.close
 	if s, ok := nc.(syscall.Conn); ok {
