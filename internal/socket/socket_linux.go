@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"unsafe"
 )
 
 // most is how much one call moves: until it is back, nothing else runs on its
@@ -52,7 +51,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (t *transfer) read(fd uintptr) bool {
-	n, errno := call(syscall.SYS_READ, fd, t.p)
+	n, errno := again(read, fd, t.p)
 	switch errno {
 	case 0:
 		t.n = n
@@ -77,7 +76,7 @@ func (c *conn) Write(p []byte) (int, error) {
 
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) {
-		n, errno := call(syscall.SYS_WRITE, fd, t.p[t.n:])
+		n, errno := again(write, fd, t.p[t.n:])
 		switch errno {
 		case 0:
 			t.n += n
@@ -91,16 +90,12 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// call makes a system call that never blocks, again while signals disturb it.
-func call(number, fd uintptr, p []byte) (n int, errno syscall.Errno) {
+// again makes a system call that never blocks until no signal disturbs it.
+func again(call func(fd uintptr, p []byte) (int, syscall.Errno), fd uintptr, p []byte) (n int, errno syscall.Errno) {
 	p = p[:min(len(p), most)]
 	for {
-		r, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-		if errno == 0 {
-			return int(r), 0
-		}
-		if errno != syscall.EINTR {
-			return 0, errno
+		if n, errno = call(fd, p); errno != syscall.EINTR {
+			return n, errno
 		}
 	}
 }

@@ -1,0 +1,19 @@
+//go:build race
+
+package socket
+
+import "syscall"
+
+// With the race detector the calls are those of package syscall, which tell it what
+// the kernel does to the buffers, and that a reader comes after the writer.
+
+func read(fd uintptr, p []byte) (int, syscall.Errno)  { return told(syscall.Read(int(fd), p)) }
+func write(fd uintptr, p []byte) (int, syscall.Errno) { return told(syscall.Write(int(fd), p)) }
+
+func told(n int, err error) (int, syscall.Errno) {
+	errno, _ := err.(syscall.Errno) //nolint:errorlint // the package wraps none
+	if errno != 0 {
+		return 0, errno
+	}
+	return n, 0
+}
