@@ -26,6 +26,7 @@ import (
 	"drawbridge/internal/fault"
 	"drawbridge/internal/oauth"
 	"drawbridge/internal/route"
+	"drawbridge/internal/socket"
 )
 
 // Authenticator turns a request's credential into a principal, or refuses.
@@ -313,7 +314,7 @@ func (s *Server) challenge(resource string) string {
 
 // Listen opens the port. Start must follow.
 func (s *Server) Listen(ctx context.Context) error {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: socket.Control}
 	ln, err := lc.Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "Cannot listen on %s. Another program may use the port; choose one with --listen.", s.listen)

@@ -1,4 +1,5 @@
-// Package socket reads and writes TCP connections without telling the scheduler.
+// Package socket reads and writes TCP connections without telling the scheduler, and
+// without congestion control where there is none.
 //
 // To Go's scheduler a system call is something that may block. Its watching thread
 // looks every 20 µs whether one does, and gives the processor of a call that lasts to

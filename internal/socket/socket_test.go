@@ -56,6 +56,7 @@ func TestConn_bothWays(t *testing.T) {
 			n := min(len(b), 1+r.IntN(1<<r.IntN(23)))
 			if m, err := c.Write(b[:n]); m != n || err != nil {
 				t.Errorf("wrote %d of %d: %v", m, n, err)
+				_ = c.Close() // or the peer would wait for the rest
 				return
 			}
 			b = b[n:]
@@ -211,4 +212,37 @@ func TestConn_costsNoMemory(t *testing.T) {
 	}
 	_ = ours.Close()
 	<-ctx.Done()
+}
+
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		peer func(*net.TCPConn) error
+		want bool
+	}{
+		{"silent", func(*net.TCPConn) error { return nil }, true},
+		{"data", func(c *net.TCPConn) error { _, err := c.Write([]byte("x")); return err }, false},
+		{"end", (*net.TCPConn).CloseWrite, false},
+		{"reset", func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := pair(t)
+			raw, err := ours.(syscall.Conn).SyscallConn()
+			if err := errors.Join(err, c.peer(theirs)); err != nil {
+				t.Fatal(err)
+			}
+			if !c.want { // what the peer did has arrived when the connection can be read
+				if err := raw.Read(func(fd uintptr) bool { return !socket.Quiet(fd) }); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var quiet bool
+			if err := raw.Control(func(fd uintptr) { quiet = socket.Quiet(fd) }); err != nil || !quiet {
+				t.Errorf("%t, %v", quiet, err)
+			}
+		})
+	}
 }

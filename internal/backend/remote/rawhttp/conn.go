@@ -53,7 +53,7 @@ func newConn(nc net.Conn) *conn {
 		if raw, err := s.SyscallConn(); err == nil {
 			cn.raw = raw
 			cn.peek = func(fd uintptr) bool {
-				cn.fresh = quiet(fd)
+				cn.fresh = socket.Quiet(fd)
 				return true
 			}
 		}

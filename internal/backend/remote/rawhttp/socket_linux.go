@@ -3,6 +3,8 @@ package rawhttp
 import (
 	"errors"
 	"syscall"
+
+	"drawbridge/internal/socket"
 )
 
 const (
@@ -23,6 +25,6 @@ func socketOptions(control func(string, string, syscall.RawConn) error) func(str
 		err := c.Control(func(fd uintptr) {
 			set = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, userTimeoutMS)
 		})
-		return errors.Join(err, set)
+		return errors.Join(err, set, socket.Control(network, address, c))
 	}
 }
