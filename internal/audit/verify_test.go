@@ -21,7 +21,8 @@ import (
 	"drawbridge/internal/store/storetest"
 )
 
-// filled is a store with the audit log of two processes, 20 rows each.
+// filled is a store with the audit log of two processes, 20 records each: ten calls in
+// one batch, eight and an intent in the next, and its outcome.
 func filled(t *testing.T, cfg store.Config) (*store.Store, []byte) {
 	t.Helper()
 	s := storetest.Open(t, cfg)
@@ -30,7 +31,8 @@ func filled(t *testing.T, cfg store.Config) (*store.Store, []byte) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		r, err := audit.New(slog.New(slog.DiscardHandler), s, key, audit.Config{})
+		log := told{s, make(chan struct{}, 10)}
+		r, err := audit.New(slog.New(slog.DiscardHandler), log, key, audit.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +42,9 @@ func filled(t *testing.T, cfg store.Config) (*store.Store, []byte) {
 			record.Client = "odd \x00 client \xff" + strings.Repeat("é", 600) // must not stop the log
 			record.Digest = r.Digest([]byte("{}"))
 			r.Call(record)
+			if i == 9 {
+				<-log.appended
+			}
 		}
 		intent, err := r.Intent(t.Context(), call("delete"))
 		if err == nil {
@@ -53,6 +58,17 @@ func filled(t *testing.T, cfg store.Config) (*store.Store, []byte) {
 		}
 	}
 	return s, key
+}
+
+// told is a log that tells when something was appended.
+type told struct {
+	*store.Store
+	appended chan struct{}
+}
+
+func (l told) AppendAudit(ctx context.Context, chain string, after int64, rows []account.ChainedRecord, head account.ChainEnd) error {
+	defer func() { l.appended <- struct{}{} }()
+	return l.Store.AppendAudit(ctx, chain, after, rows, head)
 }
 
 func exec(t *testing.T, cfg store.Config, statement string) {
@@ -78,26 +94,37 @@ func exec(t *testing.T, cfg store.Config, statement string) {
 // Threat T22: one row altered or removed is reported.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	const first = "chain = (SELECT min(num) FROM audit_chains)"
+	const (
+		first = "chain = (SELECT min(num) FROM audit_chains)"
+		calls = " WHERE seq = 1 AND " + first // the first ten of them
+		last  = " WHERE seq = 20 AND " + first
+	)
 	for name, c := range map[string]struct{ statement, want string }{
-		"user altered":       {"UPDATE audit SET entry = json_set(entry, '$.user', 'eve') WHERE seq = 5 AND " + first, "5: the row was altered"},
-		"time altered":       {"UPDATE audit SET time = time + 1 WHERE seq = 5 AND " + first, "5: the row was altered"},
-		"outcome altered":    {"UPDATE audit SET entry = json_set(entry, '$.outcome', 'error') WHERE seq = 20 AND " + first, "20: the row was altered"},
-		"decision altered":   {"UPDATE audit SET entry = json_set(entry, '$.decision', 'denied') WHERE seq = 1 AND " + first, "1: the row was altered"},
-		"size altered":       {"UPDATE audit SET entry = json_set(entry, '$.size_out', 7) WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"ref altered":        {"UPDATE audit SET entry = json_set(entry, '$.ref', 7) WHERE seq = 20 AND " + first, "20: the row was altered"},
-		"digest altered":     {"UPDATE audit SET entry = json_set(entry, '$.digest', '00112233445566778899aabbccddeeff') WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"texts moved":        {"UPDATE audit SET entry = json_set(entry, '$.backend', 'bt', '$.target', 'ool') WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"hash altered":       {"UPDATE audit SET hash = zeroblob(32) WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"made unreadable":    {"UPDATE audit SET entry = '{' WHERE seq = 9 AND " + first, "9: the row was altered"},
-		"row removed":        {"DELETE FROM audit WHERE seq = 7 AND " + first, "7: 1 rows are missing from here on"},
-		"first row removed":  {"DELETE FROM audit WHERE seq = 1 AND " + first, "1: 1 rows are missing from here on"},
-		"last rows removed":  {"DELETE FROM audit WHERE seq > 17 AND " + first, "18: 3 rows are missing at the end"},
-		"all rows removed":   {"DELETE FROM audit WHERE " + first, "1: 20 rows are missing at the end"},
-		"end moved back":     {"UPDATE audit_chains SET head_seq = 19 WHERE num = (SELECT min(num) FROM audit_chains)", "19: the chain's end was altered"},
-		"beginning moved on": {"UPDATE audit_chains SET base_seq = 3 WHERE num = (SELECT min(num) FROM audit_chains)", "3: the chain's beginning was altered"},
-		"row moved":          {"UPDATE audit SET chain = (SELECT max(num) FROM audit_chains) WHERE seq = 20 AND " + first, "20: 1 rows are missing at the end"},
-		"chain removed":      {"DELETE FROM audit_chains WHERE num = (SELECT min(num) FROM audit_chains)", "1: the row belongs to no chain"},
+		"user altered":             {"UPDATE audit SET entry = json_set(entry, '$[4].user', 'eve')" + calls, "5: the row was altered"},
+		"time altered":             {"UPDATE audit SET entry = json_set(entry, '$[4].time', json_extract(entry, '$[4].time') + 1)" + calls, "5: the row was altered"},
+		"all times altered":        {"UPDATE audit SET first = first + 1" + calls, "1: the row was altered"},
+		"hidden from searches":     {"UPDATE audit SET last = last - 1" + calls, "1: the row was altered"},
+		"outcome altered":          {"UPDATE audit SET entry = json_set(entry, '$[0].outcome', 'error')" + last, "20: the row was altered"},
+		"decision altered":         {"UPDATE audit SET entry = json_set(entry, '$[0].decision', 'denied')" + calls, "1: the row was altered"},
+		"size altered":             {"UPDATE audit SET entry = json_set(entry, '$[8].size_out', 7)" + calls, "9: the row was altered"},
+		"ref altered":              {"UPDATE audit SET entry = json_set(entry, '$[0].ref', 7)" + last, "20: the row was altered"},
+		"digest altered":           {"UPDATE audit SET entry = json_set(entry, '$[8].digest', '00112233445566778899aabbccddeeff')" + calls, "9: the row was altered"},
+		"texts moved":              {"UPDATE audit SET entry = json_set(entry, '$[8].backend', 'bt', '$[8].target', 'ool')" + calls, "9: the row was altered"},
+		"hash altered":             {"UPDATE audit SET hash = unhex(hex(substr(hash, 1, 8 * 32)) || hex(zeroblob(32)) || hex(substr(hash, 9 * 32 + 1)))" + calls, "9: the row was altered"},
+		"made unreadable":          {"UPDATE audit SET entry = '{'" + calls, "9: the row was altered"},
+		"entry removed":            {"UPDATE audit SET entry = json_remove(entry, '$[6]')" + calls, "1: the row was altered"},
+		"entry added":              {"UPDATE audit SET entry = json_insert(entry, '$[#]', json_extract(entry, '$[6]'))" + calls, "1: the row was altered"},
+		"entries swapped":          {"UPDATE audit SET entry = json_set(entry, '$[6]', json_extract(entry, '$[7]'), '$[7]', json_extract(entry, '$[6]'))" + calls, "7: the row was altered"},
+		"record removed":           {"UPDATE audit SET entry = json_remove(entry, '$[6]'), hash = unhex(hex(substr(hash, 1, 6 * 32)) || hex(substr(hash, 7 * 32 + 1)))" + calls, "7: the row was altered"},
+		"record at an end removed": {"UPDATE audit SET entry = json_remove(entry, '$[#-1]'), hash = substr(hash, 1, length(hash) - 32), last = json_extract(entry, '$[#-2].time')" + calls, "10: 1 rows are missing from here on"},
+		"hashes removed":           {"UPDATE audit SET hash = x''" + calls, "1: the row was altered"},
+		"row removed":              {"DELETE FROM audit" + calls, "1: 10 rows are missing from here on"},
+		"last row removed":         {"DELETE FROM audit" + last, "20: 1 rows are missing at the end"},
+		"all rows removed":         {"DELETE FROM audit WHERE " + first, "1: 20 rows are missing at the end"},
+		"end moved back":           {"UPDATE audit_chains SET head_seq = 19 WHERE num = (SELECT min(num) FROM audit_chains)", "19: the chain's end was altered"},
+		"beginning moved on":       {"UPDATE audit_chains SET base_seq = 3 WHERE num = (SELECT min(num) FROM audit_chains)", "3: the chain's beginning was altered"},
+		"row moved":                {"UPDATE audit SET chain = (SELECT max(num) FROM audit_chains)" + last, "20: 1 rows are missing at the end"},
+		"chain removed":            {"DELETE FROM audit_chains WHERE num = (SELECT min(num) FROM audit_chains)", "1: the row belongs to no chain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,6 +165,7 @@ func TestRetain(t *testing.T) {
 			rows    int64
 		}{
 			{time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), 0, 40},
+			{time.Date(2026, 11, 1, 0, 0, 5, 0, time.UTC), 0, 40}, // a batch leaves as a whole
 			{time.Date(2026, 11, 1, 0, 0, 10, 0, time.UTC), 20, 20},
 			{time.Date(2026, 11, 1, 0, 0, 10, 0, time.UTC), 0, 20},
 			{time.Now().Add(time.Hour), 20, 0},

@@ -3,7 +3,6 @@ package gatewaytest_test
 import (
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -109,9 +108,10 @@ func TestT22_auditLog(t *testing.T) {
 	}
 	defer db.Close()
 	for _, method := range []string{"tools/call", "admin/key.create"} {
-		where := fmt.Sprintf(" WHERE seq = (SELECT max(seq) FROM audit WHERE json_extract(entry, '$.method') = '%s' AND seq < %d)", method, verify().Rows)
 		n := len(verify().Problems)
-		res, err := db.ExecContext(t.Context(), "UPDATE audit SET entry = json_set(entry, '$.user', 'eve')"+where)
+		res, err := db.ExecContext(t.Context(), `UPDATE audit SET entry = json_set(entry, '$[' || at.key || '].user', 'eve')
+			FROM (SELECT audit.id, at.key FROM audit, json_each(entry) AS at WHERE value ->> 'method' = ? ORDER BY 1, 2 LIMIT 1) AS at
+			WHERE audit.id = at.id`, method)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,10 +122,11 @@ func TestT22_auditLog(t *testing.T) {
 			t.Errorf("%s laid at another's door is not noticed: %+v", method, report)
 		}
 	}
-	if _, err := db.ExecContext(t.Context(), "DELETE FROM audit WHERE seq = 2"); err != nil {
+	if _, err := db.ExecContext(t.Context(), `UPDATE audit SET entry = json_remove(entry, '$[1]'),
+		hash = unhex(hex(substr(hash, 1, 32)) || hex(substr(hash, 65))) WHERE seq = 1`); err != nil {
 		t.Fatal(err)
 	}
-	if report := verify(); !slices.ContainsFunc(report.Problems, func(p audit.Problem) bool { return strings.Contains(p.What, "missing from here on") }) {
-		t.Errorf("a row that was taken out is not noticed: %+v", report)
+	if report := verify(); !slices.ContainsFunc(report.Problems, func(p audit.Problem) bool { return strings.Contains(p.What, "missing") }) {
+		t.Errorf("a record that was taken out is not noticed: %+v", report)
 	}
 }

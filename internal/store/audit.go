@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,18 +17,13 @@ import (
 	"drawbridge/internal/account"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonscan"
-	"drawbridge/internal/tables"
 )
 
-const (
-	auditColumns = "seq, time, entry, hash"
-	auditWidth   = 5 // the columns above and the chain
+const auditColumns = "seq, first, last, entry, hash"
 
-	// Rows per statement. Each statement has its own cost, in PostgreSQL a way over
-	// the network.
-	sqliteAuditRows   = 32
-	postgresAuditRows = 64
-)
+// auditBatch is how many records a row of the table holds at most. Every row has its
+// own cost, which would be a good part of what a call costs altogether.
+const auditBatch = 64
 
 // OpenAuditChain begins a chain.
 func (s *Store) OpenAuditChain(ctx context.Context, c account.Chain) error {
@@ -63,59 +61,36 @@ func (s *Store) AppendAudit(ctx context.Context, chain string, after int64, rows
 	return nil
 }
 
-func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, rows []account.ChainedRecord) error {
-	per := sqliteAuditRows
-	if s.Engine() == tables.Postgres {
-		per = postgresAuditRows
+func (s *Store) insertAudit(ctx context.Context, tx *sql.Tx, chain int64, records []account.ChainedRecord) error {
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO audit (chain, "+auditColumns+") VALUES ($1, $2, $3, $4, $5, $6)")
+	if err != nil {
+		return err
 	}
-	args := make([]any, 0, per*auditWidth)
-	var insert *sql.Stmt
-	buf := make([]byte, 0, 512)
-	for len(rows) > 0 {
-		if len(rows) < per || insert == nil {
-			per = min(per, len(rows))
-			stmt, err := tx.PrepareContext(ctx, auditInsert(s.Engine(), per))
-			if err != nil {
-				return err
-			}
-			defer stmt.Close() // at most two
-			insert = stmt
+	defer insert.Close()
+	var entry, hashes []byte
+	for batch := range slices.Chunk(records, auditBatch) {
+		entry, hashes = append(entry[:0], '['), hashes[:0]
+		for i := range batch {
+			entry = append(appendAudit(entry, &batch[i].Record), ',')
+			hashes = append(hashes, batch[i].Hash[:]...)
 		}
-		args = args[:0]
-		for i := range rows[:per] {
-			r := &rows[i]
-			args = append(args, chain, r.Seq, r.Time.UnixMicro(), string(appendAudit(buf, &r.Record)), r.Hash[:])
-		}
-		if _, err := insert.ExecContext(ctx, args...); err != nil {
+		entry[len(entry)-1] = ']'
+		first, last := times(batch)
+		if _, err := insert.ExecContext(ctx, chain, batch[0].Seq, first, last, string(entry), hashes); err != nil {
 			return err
 		}
-		rows = rows[per:]
 	}
 	return nil
 }
 
-// auditInsert is the statement for n rows. SQLite's driver looks every parameter
-// that has a name up in the list of all of them, so there they have none.
-func auditInsert(engine string, n int) string {
-	var b strings.Builder
-	b.WriteString("INSERT INTO audit (chain, " + auditColumns + ") VALUES ")
-	for i := range n * auditWidth {
-		switch {
-		case i == 0:
-			b.WriteByte('(')
-		case i%auditWidth == 0:
-			b.WriteString("), (")
-		default:
-			b.WriteString(", ")
-		}
-		if engine == tables.SQLite {
-			b.WriteByte('?')
-			continue
-		}
-		b.WriteString("$" + strconv.Itoa(i+1))
+// times are the earliest and the latest of a batch, in microseconds.
+func times(batch []account.ChainedRecord) (first, last int64) {
+	first, last = math.MaxInt64, math.MinInt64
+	for i := range batch {
+		at := batch[i].Time.UnixMicro()
+		first, last = min(first, at), max(last, at)
 	}
-	b.WriteByte(')')
-	return b.String()
+	return first, last
 }
 
 // AuditChains lists the chains, the oldest first.
@@ -159,11 +134,11 @@ func (s *Store) WalkAudit(ctx context.Context, chains func([]account.Chain) erro
 			return err
 		}
 		return each(ctx, tx, func(rows *sql.Rows) error {
-			num, r, err := scanAudit(rows)
-			if err != nil {
-				return err
+			num, batch, err := scanAudit(rows)
+			for i := 0; err == nil && i < len(batch); i++ {
+				err = row(names[num], batch[i])
 			}
-			return row(names[num], r)
+			return err
 		}, "SELECT chain, "+auditColumns+" FROM audit ORDER BY id")
 	})
 	if err != nil {
@@ -188,16 +163,24 @@ func (s *Store) AuditRecords(ctx context.Context, f account.AuditFilter, row fun
 			return err
 		}
 		return each(ctx, tx, func(rows *sql.Rows) error {
-			num, r, err := scanAudit(rows)
-			if err != nil || !f.Selects(&r.Record) {
+			num, batch, err := scanAudit(rows)
+			if err != nil {
 				return err
 			}
-			r.Chain = names[num]
-			if err := row(r); err != nil {
-				return err
+			if f.NewestFirst {
+				slices.Reverse(batch)
 			}
-			if given++; given == f.Limit {
-				return errEnough
+			for _, r := range batch {
+				if !f.Selects(&r.Record) {
+					continue
+				}
+				r.Chain = names[num]
+				if err := row(r); err != nil {
+					return err
+				}
+				if given++; given == f.Limit {
+					return errEnough
+				}
 			}
 			return nil
 		}, query, args...)
@@ -210,7 +193,7 @@ func (s *Store) AuditRecords(ctx context.Context, f account.AuditFilter, row fun
 
 // auditQuery is the statement for a filter. The text of a row is searched for what
 // appendAudit made of each value, which both engines can do without taking every
-// row apart; they may find too much, so what comes of it is compared again.
+// row apart; they find too much, so each record of it is compared again.
 func auditQuery(f account.AuditFilter) (query string, args []any) {
 	var where []string
 	add := func(condition string, value any) {
@@ -218,10 +201,10 @@ func auditQuery(f account.AuditFilter) (query string, args []any) {
 		where = append(where, strings.ReplaceAll(condition, "?", "$"+strconv.Itoa(len(args))))
 	}
 	if !f.Since.IsZero() {
-		add("time >= ?", f.Since.UnixMicro())
+		add("last >= ?", f.Since.UnixMicro())
 	}
 	if !f.Until.IsZero() {
-		add("time <= ?", f.Until.UnixMicro())
+		add("first <= ?", f.Until.UnixMicro())
 	}
 	for _, c := range [...][2]string{
 		{"user", f.User}, {"client", f.Client}, {"backend", f.Backend}, {"method", f.Method},
@@ -246,8 +229,9 @@ func auditQuery(f account.AuditFilter) (query string, args []any) {
 // likeText escapes a text for LIKE.
 var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// AuditCut finds where retention may cut a chain: the last row before the first
-// one that is not older than before. Seq 0 means nowhere.
+// AuditCut finds where retention may cut a chain: the last record of the last batch
+// before the first one with a record that is not older than before. Seq 0 means
+// nowhere.
 func (s *Store) AuditCut(ctx context.Context, chain string, before time.Time) (seq int64, hash [32]byte, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var num, head, kept int64
@@ -255,19 +239,22 @@ func (s *Store) AuditCut(ctx context.Context, chain string, before time.Time) (s
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, "SELECT coalesce(min(seq), $1) FROM audit WHERE chain = $2 AND time >= $3",
+		err = tx.QueryRowContext(ctx, "SELECT coalesce(min(seq), $1) FROM audit WHERE chain = $2 AND last >= $3",
 			head+1, num, before.UnixMicro()).Scan(&kept)
 		if err != nil {
 			return err
 		}
 		var stored []byte
-		err = tx.QueryRowContext(ctx, "SELECT hash FROM audit WHERE chain = $1 AND seq = $2", num, kept-1).Scan(&stored)
-		if errors.Is(err, sql.ErrNoRows) { // the first kept row is the first row there is
+		err = tx.QueryRowContext(ctx, "SELECT hash FROM audit WHERE chain = $1 AND seq < $2 ORDER BY seq DESC LIMIT 1", num, kept).Scan(&stored)
+		if errors.Is(err, sql.ErrNoRows) { // what is kept begins with the first row there is
 			return nil
 		}
+		if err != nil || len(stored) < len(hash) { // if short, it is not as it was written
+			return err
+		}
 		seq = kept - 1
-		copy(hash[:], stored)
-		return err
+		copy(hash[:], stored[len(stored)-len(hash):])
+		return nil
 	})
 	if err != nil {
 		return 0, hash, fmt.Errorf("find old audit rows: %w", err)
@@ -275,8 +262,9 @@ func (s *Store) AuditCut(ctx context.Context, chain string, before time.Time) (s
 	return seq, hash, nil
 }
 
-// CutAudit removes a chain's rows up to its new base.
+// CutAudit removes a chain's records up to its new base, which AuditCut found.
 func (s *Store) CutAudit(ctx context.Context, chain string, base account.ChainEnd) (removed int64, err error) {
+	const old = "chain = $1 AND seq + length(hash) / 32 - 1 <= $2" // whole batches
 	err = s.update(ctx, quiet, func(tx *sql.Tx) error {
 		var num int64
 		err := tx.QueryRowContext(ctx, `UPDATE audit_chains SET base_seq = $1, base_hash = $2, base_sign = $3
@@ -287,7 +275,11 @@ func (s *Store) CutAudit(ctx context.Context, chain string, base account.ChainEn
 		if err != nil {
 			return err
 		}
-		removed, err = affected(tx.ExecContext(ctx, "DELETE FROM audit WHERE chain = $1 AND seq <= $2", num, base.Seq))
+		err = tx.QueryRowContext(ctx, "SELECT coalesce(sum(length(hash) / 32), 0) FROM audit WHERE "+old, num, base.Seq).Scan(&removed)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM audit WHERE "+old, num, base.Seq)
 		return err
 	})
 	if err != nil {
@@ -314,26 +306,38 @@ func readChains(ctx context.Context, tx *sql.Tx) (list []account.Chain, names ma
 	return list, names, err
 }
 
-func scanAudit(rows *sql.Rows) (chain int64, r account.ChainedRecord, err error) {
-	var at int64
-	var text, hash []byte
-	if err := rows.Scan(&chain, &r.Seq, &at, &text, &hash); err != nil {
-		return 0, r, err
+// scanAudit reads a row, and gives as many records as it has hashes.
+func scanAudit(rows *sql.Rows) (chain int64, batch []account.ChainedRecord, err error) {
+	var seq, first, last int64
+	var text, hashes []byte
+	if err := rows.Scan(&chain, &seq, &first, &last, &text, &hashes); err != nil {
+		return 0, nil, err
 	}
-	r.Time = time.UnixMicro(at).UTC()
-	copy(r.Hash[:], hash)
-	if readAuditText(text, &r.Record) != nil {
-		// Nobody here wrote that. Without its content the row's hash does not fit, and
+	batch = make([]account.ChainedRecord, max(1, len(hashes)/sha256.Size))
+	if readAudit(text, batch) != nil || !spans(batch, first, last) {
+		// Nobody here wrote that. Without its content the hashes do not fit, and
 		// verification names it; the rows around it can be read all the same.
-		r.Record = account.Record{Time: r.Time}
+		clear(batch)
+		for i := range batch {
+			batch[i].Time = time.UnixMicro(first).UTC()
+		}
 	}
-	return chain, r, nil
+	for i := range batch {
+		batch[i].Seq = seq + int64(i)
+		hashes = hashes[copy(batch[i].Hash[:], hashes):]
+	}
+	return chain, batch, nil
 }
 
-// auditEntry is the text of a row: what a record holds beside its time, in one
-// column, because every further one costs each call as much as the call's own
-// bookkeeping. SQL reaches into it as JSON.
+// spans tells whether these are the times that a row is found by.
+func spans(batch []account.ChainedRecord, first, last int64) bool {
+	from, to := times(batch)
+	return from == first && to == last
+}
+
+// auditEntry is a record in the text of a row, which SQL reaches into as JSON.
 type auditEntry struct {
+	TimeUS     int64            `json:"time"`
 	User       string           `json:"user"`
 	Credential string           `json:"credential"`
 	Client     string           `json:"client"`
@@ -360,6 +364,7 @@ func appendAudit(b []byte, r *account.Record) []byte {
 		b = append(strconv.AppendInt(b, value, 10), ',')
 	}
 	b = append(b, '{')
+	number("time", r.Time.UnixMicro())
 	text("user", r.User)
 	text("credential", r.Credential)
 	text("client", r.Client)
@@ -379,22 +384,27 @@ func appendAudit(b []byte, r *account.Record) []byte {
 	return b
 }
 
-func readAuditText(text []byte, r *account.Record) error {
-	var e auditEntry
-	if err := json.Unmarshal(text, &e); err != nil {
-		return fmt.Errorf("read audit entry: %w", err)
+// readAudit reads the text of a row.
+func readAudit(text []byte, batch []account.ChainedRecord) error {
+	var entries []auditEntry
+	if err := json.Unmarshal(text, &entries); err != nil {
+		return fmt.Errorf("read audit entries: %w", err)
 	}
-	r.User, r.Credential, r.Client, r.Backend, r.Method, r.Target = e.User, e.Credential, e.Client, e.Backend, e.Method, e.Target
-	r.Decision, r.Outcome = e.Decision, e.Outcome
-	r.Duration = time.Duration(e.DurationUS) * time.Microsecond
-	r.SizeIn, r.SizeOut, r.Ref = e.SizeIn, e.SizeOut, e.Ref
-	if e.Digest == "" {
-		return nil
+	if len(entries) != len(batch) {
+		return fmt.Errorf("read audit entries: %d, but %d hashes", len(entries), len(batch))
 	}
-	digest, err := hex.DecodeString(e.Digest)
-	if err != nil {
-		return fmt.Errorf("read audit entry: %w", err)
+	for i, e := range entries {
+		digest, err := hex.DecodeString(e.Digest)
+		if err != nil {
+			return fmt.Errorf("read audit entries: %w", err)
+		}
+		batch[i].Record = account.Record{
+			Time: time.UnixMicro(e.TimeUS).UTC(),
+			User: e.User, Credential: e.Credential, Client: e.Client, Backend: e.Backend, Method: e.Method, Target: e.Target,
+			Decision: e.Decision, Outcome: e.Outcome, Duration: time.Duration(e.DurationUS) * time.Microsecond,
+			SizeIn: e.SizeIn, SizeOut: e.SizeOut, Ref: e.Ref,
+		}
+		copy(batch[i].Digest[:], digest)
 	}
-	copy(r.Digest[:], digest)
 	return nil
 }

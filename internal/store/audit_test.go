@@ -123,7 +123,7 @@ func TestAudit_unreadableRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), `UPDATE audit SET entry = '{"user":"anna"' WHERE id = 1`); err != nil {
+	if _, err := db.ExecContext(t.Context(), `UPDATE audit SET entry = '[{"user":"anna"' WHERE id = 1`); err != nil {
 		t.Fatal(err)
 	}
 	var users []string

@@ -1,13 +1,16 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pressly/goose/v3"
@@ -52,6 +55,12 @@ func TestOpen_upgradesSchemaOne(t *testing.T) {
 				VALUES ('admin', 'Admin', 'admin', 'phc', FALSE, 1), ('anna', 'Anna', 'member', '', TRUE, 2)`,
 			`INSERT INTO api_keys (id, name, user_id, role, prefix, hash, created, expires, last_used, revoked)
 				VALUES ('key_one', 'first key', 'admin', 'admin', 'dbk_x', `+fmt.Sprintf(blob, hex.EncodeToString(hash[:]))+`, 3, 0, 4, 0)`,
+			strings.ReplaceAll(`INSERT INTO audit_chains (id, base_seq, base_hash, base_sign, head_seq, head_hash, head_sign)
+				VALUES ('c1', 0, B, B, 1, B, B)`, "B", fmt.Sprintf(blob, strings.Repeat("07", 32))),
+			`INSERT INTO audit (chain, seq, time, entry, hash)
+				SELECT num, 1, 1700000000000001, '{"user":"an\"na","credential":"c","client":"","backend":"b","method":"tools/call",'
+				|| '"target":"b_t","decision":"allowed","outcome":"ok","duration_us":5,"size_in":6,"size_out":7,"ref":0}', `+
+				fmt.Sprintf(blob, strings.Repeat("07", 32))+` FROM audit_chains`,
 		)
 		s := storetest.Open(t, cfg)
 		keys, err := s.LiveKeys(t.Context())
@@ -76,6 +85,17 @@ func TestOpen_upgradesSchemaOne(t *testing.T) {
 		register(t, s, "app")
 		if _, m := granted(t, s, account.Admin, "app"); !isLive(t, s, m.Access) {
 			t.Error("the new tables do not work")
+		}
+		var records []account.ChainedRecord
+		must(t, s.AuditRecords(t.Context(), account.AuditFilter{User: `an"na`}, func(r account.ChainedRecord) error {
+			records = append(records, r)
+			return nil
+		}))
+		if diff := cmp.Diff([]account.ChainedRecord{{Chain: "c1", Seq: 1, Hash: [32]byte(bytes.Repeat([]byte{7}, 32)), Record: account.Record{
+			Time: time.UnixMicro(1700000000000001).UTC(), User: `an"na`, Credential: "c", Backend: "b", Method: "tools/call", Target: "b_t",
+			Decision: account.Allowed, Outcome: account.Succeeded, Duration: 5 * time.Microsecond, SizeIn: 6, SizeOut: 7,
+		}}}, records); diff != "" {
+			t.Errorf("the audit log: %s", diff)
 		}
 		if cfg.URL.Empty() {
 			if _, err := os.Stat(file(cfg) + ".schema1.backup"); err != nil {

@@ -185,7 +185,7 @@ func TestAudit_rows(t *testing.T) {
 		}
 		start := time.Date(2026, 11, 1, 0, 0, 0, 1000, time.UTC)
 		var rows []account.ChainedRecord
-		for i := range 200 { // more than one statement on PostgreSQL, and a rest
+		for i := range 200 { // three batches of 64, and a rest
 			rows = append(rows, account.ChainedRecord{Seq: int64(i + 1), Hash: [32]byte{1, byte(i + 1)}, Record: account.Record{
 				Time: start.Add(time.Duration(i) * time.Second), User: "admin", Credential: "key_x", Client: "c", Backend: "b",
 				Method: "tools/call", Target: "b_t", Decision: account.Allowed, Outcome: account.Succeeded,
@@ -222,20 +222,23 @@ func TestAudit_rows(t *testing.T) {
 		for _, c := range []struct {
 			before time.Time
 			seq    int64
-		}{{start, 0}, {start.Add(time.Second), 1}, {start.Add(time.Hour), 200}, {start.Add(50 * time.Second), 50}} {
+		}{{start, 0}, {start.Add(63 * time.Second), 0}, {start.Add(64 * time.Second), 64}, {start.Add(100 * time.Second), 64}, {start.Add(time.Hour), 200}} {
 			seq, hash, err := s.AuditCut(t.Context(), "c1", c.before)
 			if err != nil || seq != c.seq || c.seq > 0 && hash != rows[c.seq-1].Hash {
 				t.Errorf("cut at %v: %d %v", c.before, seq, err)
 			}
 		}
-		for _, want := range []int64{50, 0} {
-			if n, err := s.CutAudit(t.Context(), "c1", end(50)); err != nil || n != want {
+		for _, want := range []int64{64, 0} {
+			if n, err := s.CutAudit(t.Context(), "c1", end(64)); err != nil || n != want {
 				t.Errorf("cut removed %d: %v", n, err)
 			}
 		}
-		chain.Base = end(50)
-		walk("cut", chain, rows[50:])
-		if seq, _, err := s.AuditCut(t.Context(), "c1", start.Add(50*time.Second)); err != nil || seq != 0 {
+		chain.Base = end(64)
+		walk("cut", chain, rows[64:])
+		if n, err := s.CutAudit(t.Context(), "c1", end(127)); err != nil || n != 0 {
+			t.Errorf("of a batch that reaches further %d records were removed: %v", n, err)
+		}
+		if seq, _, err := s.AuditCut(t.Context(), "c1", start.Add(64*time.Second)); err != nil || seq != 0 {
 			t.Errorf("cut where it was cut: %d %v", seq, err)
 		}
 	})
