@@ -76,7 +76,11 @@ func splice(page string, all results) (string, error) {
 func render(all results) string {
 	var b strings.Builder
 	for _, o := range all.Outcomes {
-		fmt.Fprintf(&b, "\n### %s\n\n`mcpbench %s` at commit %s, %s, %d CPUs shared by everything that ran\n", o.Name, o.Command, o.Commit, o.Go, o.CPUs)
+		times := ""
+		if o.Rounds > 0 {
+			times = fmt.Sprintf(" %d times with new processes,", o.Rounds)
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n`mcpbench %s`%s at commit %s, %s, %d CPUs shared by everything that ran\n", o.Name, o.Command, times, o.Commit, o.Go, o.CPUs)
 		if len(o.Rows) > 0 {
 			b.WriteString("\n| target | CPU ms per call | of direct's throughput | p50 ms | added p50 ms | peak MB | errors |\n|---|---|---|---|---|---|---|\n")
 		}
