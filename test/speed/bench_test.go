@@ -71,19 +71,23 @@ func settle(b *testing.B, o outcome) {
 	}
 }
 
+// turns is how often the targets follow one another in a round: what else the machine
+// has to do comes and goes within seconds.
+const turns = 2
+
 // measure compares in rounds, and settles the medians of what gates makes of each.
 // Every round has processes of its own: how one happens to lie in memory makes it
 // faster or slower for as long as it runs, by more than is to be measured.
 func measure(b *testing.B, start func(testing.TB) *bed, l load, gates func(map[string]row) []gate) {
 	b.Helper()
 	for b.Loop() {
-		o := outcome{Name: l.name, Command: strings.Join(append([]string{"compare", "--duration", *each}, l.args...), " "), Rounds: *rounds}
+		o := outcome{Name: l.name, Command: strings.Join(append([]string{"compare", "--rounds", fmt.Sprint(turns), "--duration", *each}, l.args...), " "), Rounds: *rounds}
 		rows, figures := map[string][]row{}, [][]gate{}
 		for range *rounds {
 			alone(b, func(tb testing.TB) {
 				on := start(tb)
 				o.Nginx = on.nginx != nil
-				got, _ := on.compare(tb, l, 1, "--duration", *each)
+				got, _ := on.compare(tb, l, turns, "--duration", *each)
 				for name, r := range got {
 					rows[name] = append(rows[name], r)
 				}

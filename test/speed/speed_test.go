@@ -14,7 +14,7 @@ import (
 var (
 	calls  = flag.Int("calls", 20_000, "calls of the soak test")
 	rounds = flag.Int("rounds", 7, "rounds of each comparison")
-	each   = flag.String("each", "2s", "length of one run of a comparison")
+	each   = flag.String("each", "1s", "length of one run of a comparison")
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
