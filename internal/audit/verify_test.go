@@ -117,6 +117,7 @@ func TestVerify(t *testing.T) {
 		"entries swapped":          {"UPDATE audit SET entry = json_set(entry, '$[6]', json_extract(entry, '$[7]'), '$[7]', json_extract(entry, '$[6]'))" + calls, "7: the row was altered"},
 		"record removed":           {"UPDATE audit SET entry = json_remove(entry, '$[6]'), hash = unhex(hex(substr(hash, 1, 6 * 32)) || hex(substr(hash, 7 * 32 + 1)))" + calls, "7: the row was altered"},
 		"record at an end removed": {"UPDATE audit SET entry = json_remove(entry, '$[#-1]'), hash = substr(hash, 1, length(hash) - 32), last = json_extract(entry, '$[#-2].time')" + calls, "10: 1 rows are missing from here on"},
+		"bytes added":              {"UPDATE audit SET hash = unhex(hex(hash) || '00')" + calls, "1: the row was altered"},
 		"hashes removed":           {"UPDATE audit SET hash = x''" + calls, "1: the row was altered"},
 		"row removed":              {"DELETE FROM audit" + calls, "1: 10 rows are missing from here on"},
 		"last row removed":         {"DELETE FROM audit" + last, "20: 1 rows are missing at the end"},

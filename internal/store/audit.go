@@ -314,7 +314,7 @@ func scanAudit(rows *sql.Rows) (chain int64, batch []account.ChainedRecord, err 
 		return 0, nil, err
 	}
 	batch = make([]account.ChainedRecord, max(1, len(hashes)/sha256.Size))
-	if readAudit(text, batch) != nil || !spans(batch, first, last) {
+	if len(hashes)%sha256.Size != 0 || readAudit(text, batch) != nil || !spans(batch, first, last) {
 		// Nobody here wrote that. Without its content the hashes do not fit, and
 		// verification names it; the rows around it can be read all the same.
 		clear(batch)
