@@ -55,10 +55,10 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 	s := &service{p: p, log: log, app: a, cfg: c, src: p.Source(cmd), signals: signals()}
 	s.onTerminal = p.terminal(false) != nil
 	if cmd.Bool("stdio") {
-		ready()
+		s.reserve = ready()
 		err = s.overStdio(ctx)
 	} else if err = a.Start(ctx); err == nil {
-		ready()
+		s.reserve = ready()
 		err = s.wait(ctx, a.Wait())
 	}
 	return errors.Join(err, s.stop(ctx))
@@ -68,6 +68,10 @@ func (p *program) serve(ctx context.Context, cmd *cli.Command) error {
 // gateway is small, so collecting it less often costs little and saves time on
 // every call; the limit keeps a burst of large results in bounds. Starting makes
 // much that is needed once, and what stays must not lie scattered among it.
+//
+// The reserve counts as live, so that the next collection waits for five times as much
+// more, but is never touched, so it takes no memory. What a few users keep alive is so
+// little that without it there would be several collections a second under load.
 const (
 	startPercent = 50
 	gcPercent    = 400
@@ -75,23 +79,19 @@ const (
 	reserve      = 4 << 20
 )
 
-// ballast counts as live, so that the next collection waits for five times as much
-// more, but is never touched, so it takes no memory. What a few users keep alive is so
-// little that without it there would be several collections a second under load.
-var ballast []byte
-
-// tuneMemory is for the time of starting; what it returns, for the time after.
-func (p *program) tuneMemory() (ready func()) {
+// tuneMemory is for the time of starting; what it returns, for the time after: it gives
+// the reserve, to be held.
+func (p *program) tuneMemory() (ready func() []byte) {
 	if !p.set("GOMEMLIMIT") {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	if p.set("GOGC") {
-		return func() {}
+		return func() []byte { return nil }
 	}
 	debug.SetGCPercent(startPercent)
-	return func() {
-		ballast = make([]byte, reserve)
+	return func() []byte {
 		debug.SetGCPercent(gcPercent)
+		return make([]byte, reserve)
 	}
 }
 
@@ -121,6 +121,7 @@ type service struct {
 
 	signals    <-chan os.Signal
 	onTerminal bool
+	reserve    []byte // see tuneMemory
 }
 
 func (s *service) overStdio(ctx context.Context) error {
