@@ -4,8 +4,9 @@ package socket
 
 import "syscall"
 
-// With the race detector the calls are those of package syscall, which tell it what
-// the kernel does to the buffers, and that a reader comes after the writer.
+// On other systems the calls are those of package syscall, and so they are with the
+// race detector: they tell it what the kernel does to the buffers, and that a reader
+// comes after the writer.
 
 func read(fd uintptr, p []byte) (int, syscall.Errno)  { return told(syscall.Read(int(fd), p)) }
 func write(fd uintptr, p []byte) (int, syscall.Errno) { return told(syscall.Write(int(fd), p)) }

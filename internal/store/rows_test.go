@@ -218,6 +218,30 @@ func TestAudit_rows(t *testing.T) {
 		}
 		chain.Head = end(200)
 		walk("all", chain, rows)
+		for _, c := range []struct { // each begins and ends within a batch
+			filter      account.AuditFilter
+			first, last int64
+		}{
+			{account.AuditFilter{NewestFirst: true, Limit: 70}, 200, 131},
+			{account.AuditFilter{Limit: 70}, 1, 70},
+			{account.AuditFilter{Since: start.Add(99 * time.Second)}, 100, 200},
+			{account.AuditFilter{Until: start.Add(100 * time.Second)}, 1, 100},
+		} {
+			var got []int64
+			err := s.AuditRecords(t.Context(), c.filter, func(r account.ChainedRecord) error { got = append(got, r.Seq); return nil })
+			step := int64(1)
+			if c.first > c.last {
+				step = -1
+			}
+			if err != nil || int64(len(got)) != (c.last-c.first)*step+1 {
+				t.Fatalf("%+v: %d records, %v", c.filter, len(got), err)
+			}
+			for i, seq := range got {
+				if want := c.first + int64(i)*step; seq != want {
+					t.Fatalf("%+v: record %d at place %d, want %d", c.filter, seq, i, want)
+				}
+			}
+		}
 
 		for _, c := range []struct {
 			before time.Time

@@ -99,7 +99,7 @@ func measure(b *testing.B, start func(testing.TB) *bed, l load, gates func(map[s
 				o.Rows = append(o.Rows, middle(r))
 			}
 		}
-		o.Gates = figures[0]
+		o.Gates = slices.Clone(figures[0])
 		for i := range o.Gates {
 			o.Gates[i].Got = median(figures, func(g []gate) float64 { return g[i].Got })
 		}
@@ -148,6 +148,7 @@ type span struct {
 func (s *span) Context() context.Context { return s.ctx }
 func (s *span) Cleanup(end func())       { s.ends = append(s.ends, end) }
 
+// alone does something, and ends what it has started.
 func alone(b *testing.B, do func(testing.TB)) {
 	ctx, cancel := context.WithCancel(b.Context())
 	s := &span{TB: b, ctx: ctx}
